@@ -1,0 +1,91 @@
+import type { FailureFact, RefusalKind } from '../errors.js';
+import type { FirewallRules } from '../firewall.js';
+import type { CloudId, IsoTime } from '../ids.js';
+import type { Offer } from '../placement/offer.js';
+import type { CloudInstance, LifecycleStatus } from '../provider.js';
+import type { Size } from '../size.js';
+import type { AbsenceProof, CommandStamp } from './events.js';
+import type { Change } from './state.js';
+
+/** What people and services ask of an instance. */
+export type Command = CommandStamp &
+  (
+    | { type: 'stop' }
+    | { type: 'start' }
+    | { type: 'reboot' }
+    | { type: 'terminate'; reason?: string }
+    | { type: 'retry' }
+    | { type: 'release'; reason: string; cloudId?: CloudId }
+    | { type: 'setFirewallRules'; firewallRules: Partial<FirewallRules> }
+    | { type: 'updateTags'; tags: Record<string, string> }
+    | { type: 'changeInstanceType'; instanceType: string }
+    | { type: 'resizeVolume'; size: Size }
+  );
+export type CommandName = Command['type'];
+
+export const COMMANDS = [
+  'stop',
+  'start',
+  'reboot',
+  'terminate',
+  'retry',
+  'release',
+  'setFirewallRules',
+  'updateTags',
+  'changeInstanceType',
+  'resizeVolume',
+] as const satisfies readonly CommandName[];
+
+/** What the lifecycle itself has learnt, and asks to be recorded. Never refused: it has happened. */
+export type Finding =
+  | { type: 'PlaceNext' }
+  | {
+      type: 'RecordCreated';
+      instance: CloudInstance;
+      provider: string;
+      adopted: boolean;
+      providerRequestId?: string;
+    }
+  | { type: 'RecordCreateError'; failure: FailureFact }
+  | { type: 'RecordAbsent'; evidence: string }
+  | { type: 'RecordObservation'; observation: Observation }
+  | { type: 'RecordWaitTimeout' }
+  | { type: 'RecordFirewallApplied'; rules: FirewallRules; strategy: 'native' | 'none' }
+  | { type: 'RecordReady'; hostKey: string; evidence: string }
+  | { type: 'RecordStepError'; failure: FailureFact }
+  | { type: 'RecordAccepted' }
+  | { type: 'RecordGone'; cloudId: CloudId; proof: AbsenceProof }
+  | { type: 'RecordDebt'; failure: FailureFact }
+  | { type: 'RecordStray'; observation: Observation }
+  | { type: 'RecordStrayEnded'; cloudId: CloudId; proof: AbsenceProof }
+  | { type: 'RecordChange'; change: Change; failure?: FailureFact }
+  /** Compare what is wanted with the phase; record the first move. */
+  | { type: 'Reconcile' };
+
+/** One machine as it was seen at `at`: by the watcher, or by looking ourselves. */
+export interface Observation {
+  cloudId: CloudId;
+  /** When the provider was asked. */
+  at: IsoTime;
+  /** `absent` after two complete listings, or a get that found nothing. */
+  status: LifecycleStatus | 'absent';
+  message?: string;
+  offer: Offer;
+  attemptKey?: string;
+  publicAddress?: string;
+  privateAddress?: string;
+  sshUser: string;
+  sshPort: number;
+}
+
+/** A command that breaks a rule. `kind` becomes the failure type its caller sees. */
+export class CommandRefused extends Error {
+  override readonly name = 'CommandRefused';
+
+  constructor(
+    readonly kind: RefusalKind | 'NotSupported' | 'InvalidRequest',
+    message: string,
+  ) {
+    super(message);
+  }
+}

@@ -1,0 +1,148 @@
+import { sameRules } from '../firewall.js';
+import type { InstanceCapability } from '../provider.js';
+import { isSize, toBytes } from '../size.js';
+import { type Command, CommandRefused } from './commands.js';
+import type { CommandStamp, InstanceFact } from './events.js';
+import { ENDING, type Phase } from './phase.js';
+import { firewallIssues, type RequestIssue, tagIssues, toRules } from './request.js';
+import type { InstanceState } from './state.js';
+
+/**
+ * What a command makes happen: the facts to record, or none when it is so already.
+ *
+ * A command only records what is wanted. The main loop compares that with the phase and does the work.
+ * @throws {CommandRefused} When the command breaks a rule; nothing is recorded then.
+ */
+export function decide(state: InstanceState, command: Command): InstanceFact[] {
+  if (isHandled(state, command)) return [];
+  const stamp: CommandStamp = { requestId: command.requestId, ...(command.actor && { actor: command.actor }) };
+  switch (command.type) {
+    case 'terminate': {
+      if (state.desired === 'terminated') return [];
+      const { reason } = command;
+      return [{ type: 'TerminateRequested', ...stamp, ...(reason && { reason }) }];
+    }
+    case 'stop':
+      refuseEnded(state, command);
+      if (state.phase === 'stopped' || state.desired === 'stopped') return [];
+      if (!state.handedOver) refusePhase(state, command, 'it was never ready: terminate it instead');
+      if (!state.machine) refusePhase(state, command, 'it has no machine');
+      need(state, command, 'stop-start-instance');
+      return [{ type: 'StopRequested', ...stamp }];
+    case 'start':
+      refuseEnded(state, command);
+      if (state.phase === 'parked') refusePhase(state, command, 'retry it');
+      if (state.desired === 'running') return [];
+      need(state, command, 'stop-start-instance');
+      return [{ type: 'StartRequested', ...stamp }];
+    case 'reboot':
+      refuseEnded(state, command);
+      if (state.phase === 'rebooting' || state.rebootWanted) return [];
+      if (state.phase !== 'ready' || state.desired !== 'running') refusePhase(state, command, 'it is not ready');
+      need(state, command, 'reboot-instance');
+      return [{ type: 'RebootRequested', ...stamp }];
+    case 'retry':
+      if (state.phase === 'parked') return [{ type: 'RetryRequested', ...stamp }];
+      // While something cannot be deleted, a retry means: try that again now.
+      if (state.debts.length > 0 && state.phase !== 'terminated') return [{ type: 'RetryRequested', ...stamp }];
+      return refusePhase(state, command, 'nothing failed that waits for a retry');
+    case 'release':
+      return release(state, command, stamp);
+    case 'setFirewallRules': {
+      refuseEnded(state, command);
+      refuseIssues(collect((report) => firewallIssues(command.firewallRules, 'firewallRules', report)));
+      const rules = toRules(command.firewallRules);
+      if (sameRules(rules, state.firewallRules)) return [];
+      if (state.phase === 'parked') refusePhase(state, command, 'retry it first');
+      needIfKnown(state, command, 'modify-firewall');
+      return [{ type: 'FirewallChangeRequested', rules, ...stamp }];
+    }
+    case 'updateTags': {
+      refuseEnded(state, command);
+      refuseIssues(collect((report) => tagIssues(command.tags, 'tags', report)));
+      if (sameTags(command.tags, state.tags)) return [];
+      if (state.phase === 'parked') refusePhase(state, command, 'retry it first');
+      needIfKnown(state, command, 'tags');
+      return [{ type: 'TagsChangeRequested', tags: { ...command.tags }, ...stamp }];
+    }
+    case 'changeInstanceType': {
+      refuseEnded(state, command);
+      const { instanceType } = command;
+      if (typeof instanceType !== 'string' || instanceType.trim() === '') {
+        refuseIssues([{ path: 'instanceType', message: 'must be a non-empty string' }]);
+      }
+      if (state.machine?.offer.instanceType === instanceType) return [];
+      if (state.phase !== 'stopped') refusePhase(state, command, 'it must be stopped');
+      need(state, command, 'change-instance-type');
+      return [{ type: 'TypeChangeRequested', instanceType, ...stamp }];
+    }
+    case 'resizeVolume': {
+      refuseEnded(state, command);
+      const { size } = command;
+      if (!isSize(size)) refuseIssues([{ path: 'size', message: 'must be { value, unit }, such as 200 GiB' }]);
+      if (state.diskSize && toBytes(state.diskSize) === toBytes(size)) return [];
+      if (state.diskSize && toBytes(size) < toBytes(state.diskSize)) {
+        refuseIssues([{ path: 'size', message: `must not be below ${state.diskSize.value} ${state.diskSize.unit}` }]);
+      }
+      if (state.phase !== 'ready' && state.phase !== 'stopped') refusePhase(state, command, 'it is on the move');
+      need(state, command, 'resize-instance-volume');
+      return [{ type: 'VolumeResizeRequested', size: { value: size.value, unit: size.unit }, ...stamp }];
+    }
+  }
+}
+
+/** The same requestId twice has one effect, also across continue-as-new. */
+export function isHandled(state: InstanceState, { requestId }: CommandStamp): boolean {
+  return state.handled.some((handled) => handled.requestId === requestId);
+}
+
+function release(state: InstanceState, command: Command & { type: 'release' }, stamp: CommandStamp): InstanceFact[] {
+  if (typeof command.reason !== 'string' || command.reason.trim() === '') {
+    refuseIssues([{ path: 'reason', message: 'must say why the machine may be let go: it is recorded' }]);
+  }
+  const { cloudId, reason } = command;
+  if (cloudId && state.ended.includes(cloudId)) return [];
+  const [debt, ...others] = cloudId ? state.debts.filter((open) => open.cloudId === cloudId) : state.debts;
+  if (!debt) return refusePhase(state, command, 'it has no open cleanup debt');
+  if (others.length > 0) {
+    const open = state.debts.map((one) => one.cloudId).join(', ');
+    refuseIssues([{ path: 'cloudId', message: `must name one of the open debts: ${open}` }]);
+  }
+  return [{ type: 'DebtReleased', cloudId: debt.cloudId, reason, ...stamp }];
+}
+
+/** Beyond the point of no return only terminate (already so), retry and release mean anything. */
+function refuseEnded(state: InstanceState, command: Command): void {
+  if (ENDING.has(state.phase) || state.desired === 'terminated') refusePhase(state, command, 'it is being terminated');
+}
+
+function refusePhase(state: { phase: Phase }, command: Command, why: string): never {
+  throw new CommandRefused('WrongPhase', `Cannot ${command.type} an instance in phase ${state.phase}: ${why}.`);
+}
+
+function need(state: InstanceState, command: Command, capability: InstanceCapability): void {
+  if (state.machine?.capabilities.includes(capability)) return;
+  const where = state.machine ? `${state.machine.provider}, ${state.machine.offer.instanceType}` : 'no machine';
+  throw new CommandRefused('NotSupported', `Cannot ${command.type}: no ${capability} here (${where}).`);
+}
+
+/** Before there is a machine nobody knows what it will be able to do: the wish is taken, and applied by create. */
+function needIfKnown(state: InstanceState, command: Command, capability: InstanceCapability): void {
+  if (state.machine) need(state, command, capability);
+}
+
+function collect(check: (report: (path: string, message: string) => void) => void): RequestIssue[] {
+  const issues: RequestIssue[] = [];
+  check((path, message) => issues.push({ path, message }));
+  return issues;
+}
+
+function refuseIssues(issues: readonly RequestIssue[]): void {
+  if (issues.length === 0) return;
+  throw new CommandRefused('InvalidRequest', issues.map(({ path, message }) => `${path} ${message}`).join('; '));
+}
+
+function sameTags(a: Record<string, string>, b: Record<string, string>): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}

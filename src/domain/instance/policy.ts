@@ -1,0 +1,46 @@
+import { type Duration, parseDuration } from '../duration.js';
+
+/** How long each wait may last, and what to do when all is tried. Every field has a default. */
+export interface Policy {
+  /** From the request until it is ready: placement starts nothing new after it. */
+  provisionWithin: Duration;
+  pendingToRunning: Duration;
+  runningToSsh: Duration;
+  runningToStopped: Duration;
+  stoppedToRunning: Duration;
+  /** After it a machine that is not gone is cleanup debt. It is never given up. */
+  toTerminated: Duration;
+  /** Attempts to create, over all offers. */
+  maxOffers: number;
+  /** `park`: wait for a person. `terminate`: end the instance with the failure as its result. */
+  onFailure: 'park' | 'terminate';
+}
+
+/** From spec/contract.md section 2. */
+export const DEFAULT_POLICY: Policy = {
+  provisionWithin: '1h',
+  pendingToRunning: '20m',
+  runningToSsh: '10m',
+  runningToStopped: '10m',
+  stoppedToRunning: '20m',
+  toTerminated: '20m',
+  maxOffers: 25,
+  onFailure: 'park',
+};
+
+export const POLICY_DURATIONS = [
+  'provisionWithin',
+  'pendingToRunning',
+  'runningToSsh',
+  'runningToStopped',
+  'stoppedToRunning',
+  'toTerminated',
+] as const satisfies readonly (keyof Policy)[];
+
+/** Shorter is a typo, longer is for ever: one second, and thirty days. */
+export const DURATION_BOUNDS_MS = { min: 1_000, max: 30 * 86_400_000 } as const;
+
+export function isPolicyDuration(value: unknown): boolean {
+  const ms = parseDuration(value);
+  return ms !== undefined && ms >= DURATION_BOUNDS_MS.min && ms <= DURATION_BOUNDS_MS.max;
+}
