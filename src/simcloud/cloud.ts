@@ -1,0 +1,616 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Addresses } from './addresses.js';
+import type { Catalog, ImageSpec, InstanceTypeSpec, LocationSpec } from './catalog.js';
+import type { SimClock } from './clock.js';
+import { CloudError, invalid } from './errors.js';
+import type { CallSubject, Faults } from './faults.js';
+import { isCidr, isSameRule } from './firewall.js';
+import { type CallContext, Gate, type IncomingCall, type Outcome } from './gate.js';
+import type { Ledger } from './ledger.js';
+import { Machine, type MachineHost } from './machine.js';
+import type { RateLimit } from './rate-limit.js';
+import { isPublicKey, makeHostKey } from './ssh-server.js';
+import type { Quota, QuotaSetting, Stock, StockSetting } from './stock.js';
+import {
+  type Account,
+  type CreateSpec,
+  type FirewallRule,
+  type FirewallRules,
+  type HostKeyType,
+  type MachineRecord,
+  type NewFirewallRule,
+  type NewFirewallRules,
+  type Size,
+  type Timing,
+  toBytes,
+} from './types.js';
+
+/*
+ * The core: what a cloud can do, whatever dialect asks for it. Dialects parse requests, call `perform` with the work
+ * that one of the operations below does, and put the outcome on their wire. Operations throw `CloudError`.
+ *
+ * Who owns what: the cloud owns the machines that its accounts can see; the ledger keeps those that they cannot see any
+ * more; a machine owns its record, ports and timers. Work runs to its end between two awaits (there is one, for the
+ * address), so no two calls see a machine half made.
+ */
+
+export interface CloudParts {
+  seed: string;
+  clock: SimClock;
+  ledger: Ledger;
+  faults: Faults;
+  stock: Stock;
+  quota: Quota;
+  rateLimit: RateLimit | undefined;
+  addresses: Addresses;
+  catalog: Catalog;
+  accounts: Account[];
+  timing: Timing;
+  pageSize: number;
+  sshUser: string;
+  hostKeyType: HostKeyType;
+  /** Ports inside every new machine on which something listens, unless its tag `services` says otherwise. */
+  services: number[];
+  /** Called after anything that a restart must know. */
+  changed: () => void;
+}
+
+/** A type at a location, now. */
+export interface Offer {
+  type: InstanceTypeSpec;
+  location: LocationSpec;
+  available: boolean;
+}
+
+export interface Page<T> {
+  items: T[];
+  nextPageToken?: string;
+}
+
+export interface MachineQuery {
+  /** All of them must be there. */
+  tags?: Record<string, string>;
+  location?: string;
+  pageToken?: string;
+  /** Default: the cloud's page size. */
+  pageSize?: number;
+}
+
+export interface QuotaView {
+  /** null: every location together. */
+  location: string | null;
+  maximum: number | null;
+  current: number;
+}
+
+export interface CloudSnapshot {
+  machines: MachineRecord[];
+  nextSeq: number;
+  births: Record<string, number>;
+  stock: StockSetting[];
+  quota: QuotaSetting[];
+}
+
+const DEFAULT_DISK: Size = { value: 100, unit: 'GiB' };
+
+export class Cloud {
+  readonly #machines = new Map<string, Machine>();
+  readonly #gate: Gate;
+  #nextSeq = 1;
+  /** How many machines each account and key has had: ids follow from it. */
+  #births: Record<string, number> = {};
+
+  constructor(readonly parts: CloudParts) {
+    const { clock, ledger, faults, rateLimit } = parts;
+    this.#gate = new Gate({
+      clock,
+      ledger,
+      faults,
+      rateLimit,
+      accounts: () => parts.accounts,
+      subjectOf: (machineId) => this.#subjectOf(machineId),
+    });
+  }
+
+  /** Every call of every dialect: see `gate.ts`. */
+  perform<T>(call: IncomingCall, work: (context: CallContext) => T | Promise<T>): Promise<Outcome<T>> {
+    return this.#gate.perform(call, work);
+  }
+
+  /** To be told by the dialect when it has answered; 0 when it destroyed the socket. */
+  answered(requestId: string, status: number): void {
+    this.parts.ledger.callAnswered(requestId, status);
+  }
+
+  // The catalog.
+
+  offers(filter: { location?: string } = {}): Offer[] {
+    const { locations, instanceTypes } = this.parts.catalog;
+    if (filter.location !== undefined) this.#location(filter.location);
+    return locations
+      .filter((location) => filter.location === undefined || location.name === filter.location)
+      .flatMap((location) =>
+        instanceTypes
+          .filter((type) => type.locations.includes(location.name))
+          .map((type) => ({
+            type,
+            location,
+            available: location.available && this.parts.stock.isAvailable(location.name, type.name),
+          })),
+      );
+  }
+
+  /** Cuts anything that keeps its order into pages. @throws {CloudError} `request.invalid` for a token not of ours. */
+  page<T>(items: T[], pageToken: string | undefined, pageSize = this.parts.pageSize): Page<T> {
+    const { after } = readToken(pageToken);
+    const end = after + pageSize;
+    return {
+      items: items.slice(after, end),
+      ...(end < items.length ? { nextPageToken: writeToken({ after: end, page: 0 }) } : {}),
+    };
+  }
+
+  images(): ImageSpec[] {
+    return this.parts.catalog.images;
+  }
+
+  locations(): LocationSpec[] {
+    return this.parts.catalog.locations;
+  }
+
+  quotas({ account }: CallContext): QuotaView[] {
+    const everywhere = { location: null, maximum: this.parts.quota.limit('*'), current: this.#count(account) };
+    return [
+      everywhere,
+      ...this.locations().map(({ name }) => ({
+        location: name,
+        maximum: this.parts.quota.limit(name),
+        current: this.#count(account, name),
+      })),
+    ];
+  }
+
+  // Machines.
+
+  /**
+   * The machine exists, and bills, when this resolves; it is `pending`.
+   * @throws {CloudError} `request.invalid`, `image.not_found`, `quota.exceeded`, `capacity.out_of_stock`
+   */
+  async create(spec: CreateSpec, context: CallContext): Promise<MachineRecord> {
+    const { type, location, image } = this.#validate(spec);
+    const earlier = this.#refuseOrFindEarlier(spec, context.account);
+    if (earlier) return earlier;
+
+    const lease = await this.parts.addresses.lease();
+    // Another call may have come in between: ask again, and make the machine in the same breath.
+    const meanwhile = this.#refuseOrFindEarlier(spec, context.account);
+    if (meanwhile) return meanwhile;
+
+    const { clock, timing, stock, ledger } = this.parts;
+    const { account, faults, requestId } = context;
+    const now = clock.now();
+    const key = spec.tags[ledger.refIdTag] ?? spec.clientToken ?? spec.name;
+    const seq = this.#nextSeq++;
+    const lagMs = faults.list?.kind === 'list-lags' ? faults.list.delayMs : timing.listingLagMs;
+    const record: MachineRecord = {
+      id: this.#newId(account, key),
+      seq,
+      account: account.name,
+      key,
+      name: spec.name,
+      status: 'pending',
+      statusSince: now,
+      createdAt: now,
+      listedFrom: now + lagMs,
+      location: location.name,
+      ...(location.subLocation === undefined ? {} : { subLocation: location.subLocation }),
+      instanceType: type.name,
+      imageId: image.id,
+      diskSize: spec.diskSize ?? DEFAULT_DISK,
+      pricePerHour: type.pricePerHour,
+      publicKeys: spec.publicKeys,
+      tags: spec.tags,
+      ...(spec.userDataBase64 === undefined ? {} : { userDataBase64: spec.userDataBase64 }),
+      ...(spec.clientToken === undefined ? {} : { clientToken: spec.clientToken }),
+      sshUser: spec.sshUser ?? this.parts.sshUser,
+      firewallRules: toRules(spec.firewallRules ?? {}),
+      address: lease.address,
+      sshPort: lease.sshPort,
+      privateAddress: `10.${(seq >> 16) & 255}.${(seq >> 8) & 255}.${seq & 255}`,
+      hostKey: makeHostKey(this.parts.hostKeyType),
+      services: readServices(spec.tags) ?? this.parts.services,
+      behaviours: faults.behaviours,
+      plans: [],
+      holdsStock: true,
+    };
+    stock.take(location.name, type.name);
+    ledger.machineCreated(
+      {
+        id: record.id,
+        name: record.name,
+        account: account.name,
+        requestId,
+        tags: spec.tags,
+        location: record.location,
+        instanceType: record.instanceType,
+      },
+      record.pricePerHour,
+    );
+    const machine = new Machine(record, this.#host());
+    this.#machines.set(record.id, machine);
+    machine.begin();
+    this.parts.changed();
+    return record;
+  }
+
+  /** @throws {CloudError} `instance.not_found`, also for another account's. */
+  get(id: string, context: CallContext): MachineRecord {
+    return this.#get(id, context).record;
+  }
+
+  /** In order of creation, the fault that strikes included. */
+  list(query: MachineQuery, context: CallContext): Page<MachineRecord> {
+    const pageSize = query.pageSize ?? this.parts.pageSize;
+    const token = readToken(query.pageToken);
+    const fault = context.faults.list;
+    const youngest = fault?.kind === 'list-lags' ? this.parts.clock.now() - fault.delayMs : Number.POSITIVE_INFINITY;
+    const all = [...this.#machines.values()]
+      .filter((machine) => machine.isListed && machine.record.createdAt <= youngest)
+      .map((machine) => machine.record)
+      .filter((record) => record.account === context.account.name)
+      .filter((record) => query.location === undefined || record.location === query.location)
+      .filter((record) => Object.entries(query.tags ?? {}).every(([key, value]) => record.tags[key] === value));
+
+    const rest = all.filter((record) => record.seq > token.after);
+    const items = rest.slice(0, pageSize);
+    const next = (after: number): string => writeToken({ after, page: token.page + 1 });
+    const more = rest.length > pageSize ? { nextPageToken: next(items.at(-1)?.seq ?? 0) } : {};
+    if (fault?.kind === 'list-repeats-page') return { items, nextPageToken: next(token.after) };
+    if (fault?.kind === 'list-loses-page') {
+      if (rest.length <= pageSize) return { items: [] };
+      const lost = rest[2 * pageSize - 1];
+      return lost && rest.length > 2 * pageSize ? { items, nextPageToken: next(lost.seq) } : { items };
+    }
+    return { items, ...more };
+  }
+
+  /** Which page a token leads to, from 1: what the dialect tells `perform`. For a token not of ours, 1. */
+  pageNumber(pageToken: string | undefined): number {
+    try {
+      return readToken(pageToken).page;
+    } catch {
+      return 1;
+    }
+  }
+
+  /** Accepted any number of times, until the machine is forgotten. */
+  terminate(id: string, context: CallContext): MachineRecord {
+    const machine = this.#get(id, context);
+    const fault = context.faults.terminate;
+    if (fault?.kind === 'terminate-lies') return machine.record;
+    machine.terminate(fault?.delayMs);
+    return machine.record;
+  }
+
+  stop(id: string, context: CallContext): MachineRecord {
+    const machine = this.#get(id, context);
+    if (!this.typeOf(machine.record).stoppable)
+      invalid('instanceType', `${machine.record.instanceType} cannot be stopped`);
+    machine.stop();
+    return machine.record;
+  }
+
+  start(id: string, context: CallContext): MachineRecord {
+    const machine = this.#get(id, context);
+    machine.start();
+    return machine.record;
+  }
+
+  reboot(id: string, context: CallContext): MachineRecord {
+    const machine = this.#get(id, context);
+    if (!this.typeOf(machine.record).rebootable)
+      invalid('instanceType', `${machine.record.instanceType} cannot be rebooted`);
+    machine.reboot();
+    return machine.record;
+  }
+
+  /** Replaces them all. */
+  setTags(id: string, tags: Record<string, string>, context: CallContext): MachineRecord {
+    const { record } = this.#get(id, context);
+    record.tags = { ...tags };
+    this.parts.ledger.tagged(id, tags);
+    this.parts.changed();
+    return record;
+  }
+
+  /** Replaces them all; the new rules are in force when this resolves. Equal rules become one. */
+  async setFirewallRules(id: string, rules: NewFirewallRules, context: CallContext): Promise<MachineRecord> {
+    const machine = this.#get(id, context);
+    checkRules(rules);
+    machine.record.firewallRules = toRules(rules);
+    await machine.applyFirewall();
+    this.parts.changed();
+    return machine.record;
+  }
+
+  /** All or none. @throws {CloudError} `firewall.duplicate_rule` when an equal one is there. */
+  async addFirewallRules(id: string, added: NewFirewallRules, context: CallContext): Promise<MachineRecord> {
+    const machine = this.#get(id, context);
+    checkRules(added);
+    const current = machine.record.firewallRules;
+    const fresh = toRules(added);
+    for (const side of ['ingressRules', 'egressRules'] as const) {
+      const twin = fresh[side].find((rule) => current[side].some((other) => isSameRule(rule, other)));
+      if (twin)
+        throw new CloudError('firewall.duplicate_rule', `there is a rule for ${twin.fromPort}-${twin.toPort} like it`);
+    }
+    machine.record.firewallRules = {
+      ingressRules: [...current.ingressRules, ...fresh.ingressRules],
+      egressRules: [...current.egressRules, ...fresh.egressRules],
+    };
+    await machine.applyFirewall();
+    this.parts.changed();
+    return machine.record;
+  }
+
+  /** @throws {CloudError} `resource.not_found` */
+  async removeFirewallRule(id: string, ruleId: string, context: CallContext): Promise<MachineRecord> {
+    const machine = this.#get(id, context);
+    const { ingressRules, egressRules } = machine.record.firewallRules;
+    if (![...ingressRules, ...egressRules].some((rule) => rule.id === ruleId)) {
+      throw new CloudError('resource.not_found', `${id} has no firewall rule ${ruleId}`);
+    }
+    const others = (rules: FirewallRule[]): FirewallRule[] => rules.filter((rule) => rule.id !== ruleId);
+    machine.record.firewallRules = { ingressRules: others(ingressRules), egressRules: others(egressRules) };
+    await machine.applyFirewall();
+    this.parts.changed();
+    return machine.record;
+  }
+
+  /** Of a stopped machine. @throws {CloudError} `instance.wrong_state`, `request.invalid` */
+  changeInstanceType(id: string, instanceType: string, context: CallContext): MachineRecord {
+    const { record } = this.#get(id, context);
+    const { type } = this.#soldAt(record.location, instanceType);
+    if (record.status !== 'stopped')
+      throw new CloudError('instance.wrong_state', `${id} is ${record.status}, not stopped`);
+    record.instanceType = type.name;
+    record.pricePerHour = type.pricePerHour;
+    this.parts.ledger.priceChanged(id, 'stopped', type.pricePerHour);
+    this.parts.changed();
+    return record;
+  }
+
+  /** Grows only. */
+  resizeDisk(id: string, diskSize: Size, context: CallContext): MachineRecord {
+    const { record } = this.#get(id, context);
+    if (toBytes(diskSize) < toBytes(record.diskSize)) invalid('diskSize', 'a disk only grows');
+    record.diskSize = diskSize;
+    this.parts.changed();
+    return record;
+  }
+
+  typeOf(record: MachineRecord): InstanceTypeSpec {
+    const type = this.parts.catalog.instanceTypes.find(({ name }) => name === record.instanceType);
+    if (!type) throw new Error(`${record.id} is a ${record.instanceType}, which is in no catalog`);
+    return type;
+  }
+
+  // For the control plane and persistence, which see every account's machines.
+
+  findMachine(id: string): Machine | undefined {
+    return this.#machines.get(id);
+  }
+
+  snapshot(): CloudSnapshot {
+    return {
+      machines: [...this.#machines.values()].map((machine) => machine.record),
+      nextSeq: this.#nextSeq,
+      births: this.#births,
+      stock: this.parts.stock.settings(),
+      quota: this.parts.quota.settings(),
+    };
+  }
+
+  /** Resolves when the machines that ran answer again, where they did before. */
+  async restore(snapshot: CloudSnapshot): Promise<void> {
+    for (const setting of snapshot.stock) this.parts.stock.set(setting);
+    for (const setting of snapshot.quota) this.parts.quota.set(setting);
+    this.#nextSeq = snapshot.nextSeq;
+    this.#births = snapshot.births;
+    await this.parts.addresses.reclaim(snapshot.machines.map((record) => record.address));
+    for (const record of snapshot.machines) this.#machines.set(record.id, new Machine(record, this.#host()));
+    await Promise.all([...this.#machines.values()].map((machine) => machine.resume()));
+  }
+
+  close(): void {
+    for (const machine of this.#machines.values()) machine.close();
+    this.parts.addresses.close();
+  }
+
+  // Inside.
+
+  #host(): MachineHost {
+    const { clock, ledger, stock } = this.parts;
+    const giveBack = (record: MachineRecord): void => {
+      if (!record.holdsStock) return;
+      record.holdsStock = false;
+      stock.giveBack(record.location, record.instanceType);
+    };
+    return {
+      clock,
+      timing: () => this.parts.timing,
+      instanceType: (record) => this.typeOf(record),
+      osName: (record) => (record.imageId.includes('24.04') ? 'Ubuntu 24.04.3 LTS' : 'Ubuntu 22.04.5 LTS'),
+      makeHostKey: () => makeHostKey(this.parts.hostKeyType),
+      takeStock: (record) => {
+        stock.take(record.location, record.instanceType);
+        record.holdsStock = true;
+      },
+      statusBegan: (record) => {
+        ledger.statusBegan(record.id, record.status, record.pricePerHour);
+        if (record.status === 'stopped' || record.status === 'terminated') giveBack(record);
+      },
+      vanished: (record) => {
+        ledger.statusBegan(record.id, 'vanished', record.pricePerHour);
+        giveBack(record);
+        this.#machines.delete(record.id);
+        this.parts.changed();
+      },
+      forgotten: (record) => {
+        this.#machines.delete(record.id);
+        this.parts.changed();
+      },
+      changed: () => this.parts.changed(),
+    };
+  }
+
+  #validate(spec: CreateSpec): { type: InstanceTypeSpec; location: LocationSpec; image: ImageSpec } {
+    const { type, location } = this.#soldAt(spec.location, spec.instanceType);
+    const images = this.images();
+    const image =
+      spec.imageId === undefined
+        ? images.find((candidate) => candidate.architecture === type.architecture)
+        : images.find((candidate) => candidate.id === spec.imageId);
+    if (!image)
+      throw new CloudError('image.not_found', `there is no image ${spec.imageId ?? `for ${type.architecture}`}`);
+    if (image.architecture !== type.architecture) {
+      throw new CloudError(
+        'image.not_found',
+        `${image.id} is for ${image.architecture}, ${type.name} is ${type.architecture}`,
+      );
+    }
+    const bad = spec.publicKeys.findIndex((line) => !isPublicKey(line));
+    if (bad >= 0) invalid(`publicKeys.${bad}`, 'not a public key in OpenSSH format, on one line');
+    checkRules(spec.firewallRules ?? {}, 'firewallRules.');
+    return { type, location, image };
+  }
+
+  #soldAt(locationName: string, typeName: string): { type: InstanceTypeSpec; location: LocationSpec } {
+    const location = this.#location(locationName);
+    const type = this.parts.catalog.instanceTypes.find(({ name }) => name === typeName);
+    if (!type) invalid('instanceType', `there is no type ${typeName}`);
+    if (!type.locations.includes(locationName)) invalid('instanceType', `${typeName} is not sold at ${locationName}`);
+    return { type, location };
+  }
+
+  #location(name: string): LocationSpec {
+    return (
+      this.locations().find((location) => location.name === name) ?? invalid('location', `there is no location ${name}`)
+    );
+  }
+
+  /** @returns the machine that the same client token made before, if the account has that. */
+  #refuseOrFindEarlier(spec: CreateSpec, account: Account): MachineRecord | undefined {
+    const earlier =
+      account.idempotentCreate && spec.clientToken !== undefined
+        ? this.#findByToken(spec.clientToken, account)
+        : undefined;
+    if (earlier) {
+      const isSame =
+        earlier.instanceType === spec.instanceType && earlier.location === spec.location && earlier.name === spec.name;
+      if (!isSame) invalid('clientToken', 'it was used before, for another request');
+      return earlier;
+    }
+    this.parts.quota.check(spec.location, this.#count(account, spec.location), this.#count(account));
+    if (!this.parts.stock.isAvailable(spec.location, spec.instanceType)) {
+      throw new CloudError('capacity.out_of_stock', `no ${spec.instanceType} is free at ${spec.location} right now`);
+    }
+    return undefined;
+  }
+
+  #findByToken(clientToken: string, account: Account): MachineRecord | undefined {
+    for (const { record } of this.#machines.values()) {
+      if (record.account === account.name && record.clientToken === clientToken) return record;
+    }
+    return undefined;
+  }
+
+  /** What counts against the quota: everything that is not `terminated`. */
+  #count(account: Account, location?: string): number {
+    let count = 0;
+    for (const { record } of this.#machines.values()) {
+      const isHere = location === undefined || record.location === location;
+      if (record.account === account.name && isHere && record.status !== 'terminated') count += 1;
+    }
+    return count;
+  }
+
+  #get(id: string, { account }: CallContext): Machine {
+    const machine = this.#machines.get(id);
+    if (machine?.record.account !== account.name)
+      throw new CloudError('instance.not_found', `there is no instance ${id}`);
+    return machine;
+  }
+
+  #subjectOf(machineId: string): Omit<CallSubject, 'account'> | undefined {
+    const record = this.#machines.get(machineId)?.record;
+    if (!record) return undefined;
+    const { key, tags, instanceType, location, name } = record;
+    return { key, tags, instanceType, location, name };
+  }
+
+  /** The same for the same seed, account, key and number of machines that key has had before. */
+  #newId(account: Account, key: string): string {
+    const birth = JSON.stringify([account.name, key]);
+    const nth = this.#births[birth] ?? 0;
+    this.#births[birth] = nth + 1;
+    return `i-${createHash('sha256')
+      .update(JSON.stringify([this.parts.seed, birth, nth]))
+      .digest('hex')
+      .slice(0, 17)}`;
+  }
+}
+
+function toRules(rules: NewFirewallRules): FirewallRules {
+  return { ingressRules: withIds(rules.ingressRules), egressRules: withIds(rules.egressRules) };
+}
+
+function withIds(rules: NewFirewallRule[] = []): FirewallRule[] {
+  const distinct: FirewallRule[] = [];
+  for (const { fromPort, toPort, ipRanges = [] } of rules) {
+    const rule = { id: `fwr-${randomBytes(4).toString('hex')}`, fromPort, toPort, ipRanges };
+    if (!distinct.some((other) => isSameRule(other, rule))) distinct.push(rule);
+  }
+  return distinct;
+}
+
+function checkRules(rules: NewFirewallRules, path = ''): void {
+  for (const side of ['ingressRules', 'egressRules'] as const) {
+    for (const [index, rule] of (rules[side] ?? []).entries()) {
+      const field = `${path}${side}.${index}`;
+      if (rule.fromPort < 1 || rule.toPort > 65_535) invalid(field, 'ports are from 1 to 65535');
+      if (rule.fromPort > rule.toPort) invalid(`${field}.toPort`, 'must not be below fromPort');
+      const bad = (rule.ipRanges ?? []).findIndex((range) => !isCidr(range));
+      if (bad >= 0) invalid(`${field}.ipRanges.${bad}`, 'not a CIDR');
+    }
+  }
+}
+
+/** The tag `services`: ports, comma-separated. */
+function readServices(tags: Record<string, string>): number[] | undefined {
+  if (tags.services === undefined) return undefined;
+  const ports = tags.services.split(',').map(Number);
+  const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port < 65_536 && port !== 22;
+  return ports.filter(isPort);
+}
+
+interface PageToken {
+  /** Where the last page ended: a machine's seq, or an index. */
+  after: number;
+  page: number;
+}
+
+function writeToken(token: PageToken): string {
+  return Buffer.from(JSON.stringify(token)).toString('base64url');
+}
+
+function readToken(text: string | undefined): PageToken {
+  if (text === undefined || text === '') return { after: 0, page: 1 };
+  try {
+    const { after, page } = JSON.parse(Buffer.from(text, 'base64url').toString()) as Partial<PageToken>;
+    if (typeof after === 'number' && typeof page === 'number') return { after, page };
+  } catch {
+    // falls through: a token that does not parse is as wrong as one that is not ours
+  }
+  return invalid('pageToken', 'not a token of ours');
+}
