@@ -70,12 +70,13 @@ export interface Observation {
   /** `absent` after two complete listings, or a get that found nothing. */
   status: LifecycleStatus | 'absent';
   message?: string;
-  offer: Offer;
+  /** Where it stands, and how to reach it: absent when it is. */
+  offer?: Offer;
   attemptKey?: string;
   publicAddress?: string;
   privateAddress?: string;
-  sshUser: string;
-  sshPort: number;
+  sshUser?: string;
+  sshPort?: number;
 }
 
 /** A command that breaks a rule. `kind` becomes the failure type its caller sees. */

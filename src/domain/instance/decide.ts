@@ -43,8 +43,11 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
       return [{ type: 'RebootRequested', ...stamp }];
     case 'retry':
       if (state.phase === 'parked') return [{ type: 'RetryRequested', ...stamp }];
-      // While something cannot be deleted, a retry means: try that again now.
+      // While something cannot be deleted, or be found, a retry means: try that again now.
       if (state.debts.length > 0 && state.phase !== 'terminated') return [{ type: 'RetryRequested', ...stamp }];
+      if (state.phase === 'creating' && state.attempts.at(-1)?.outcome === 'unknown') {
+        return [{ type: 'RetryRequested', ...stamp }];
+      }
       return refusePhase(state, command, 'nothing failed that waits for a retry');
     case 'release':
       return release(state, command, stamp);

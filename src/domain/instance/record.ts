@@ -74,7 +74,7 @@ export function record(state: InstanceState, finding: Finding, now: IsoTime): In
     }
     case 'RecordStray': {
       const { cloudId, offer, attemptKey } = finding.observation;
-      if (!isStray(state, finding.observation)) return [];
+      if (!offer || !isStray(state, finding.observation)) return [];
       return [{ type: 'StrayFound', cloudId, offer, ...(attemptKey && { attemptKey }) }];
     }
     case 'RecordStrayEnded':
@@ -198,7 +198,8 @@ function observed(state: InstanceState, seen: Observation): InstanceFact[] {
   switch (phase) {
     case 'pending': {
       if (seen.status !== 'running' || !seen.publicAddress) return [];
-      const { publicAddress, privateAddress, sshUser, sshPort } = seen;
+      const { publicAddress, privateAddress } = seen;
+      const { sshUser = machine.sshUser, sshPort = machine.sshPort } = seen;
       return [{ type: 'InstanceRunning', publicAddress, ...(privateAddress && { privateAddress }), sshUser, sshPort }];
     }
     case 'stopping':

@@ -1,0 +1,46 @@
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { CloudCredRefId } from '../domain/ids.js';
+import type { Provider } from '../domain/provider.js';
+import { providerActivities } from './provider.js';
+import { SharedListing } from './shared-listing.js';
+import { type SshKeys, slipwayPublicKey, sshActivities } from './ssh.js';
+import type { Activities } from './types.js';
+import { type WatchTiming, watchActivities } from './watch.js';
+import { WatcherRegistry } from './watchers.js';
+
+export type { Activities } from './types.js';
+
+export interface ActivityDeps {
+  /** @throws {ProviderError} InvalidRequest for a credential this worker does not know. */
+  provider(cloudCredRefId: CloudCredRefId): Provider;
+  sshKeys: SshKeys;
+  client: Client;
+  taskQueue: string;
+  logger: Logger;
+  strays: 'report' | 'terminate';
+  watchTiming?: Partial<WatchTiming>;
+}
+
+/** The only place where workflows touch the world. One set per worker process: what it shares, its instances share. */
+export function createActivities(deps: ActivityDeps): { activities: Activities; watchers: WatcherRegistry } {
+  const watchers = new WatcherRegistry(deps.client, deps.taskQueue, deps.logger);
+  const listings = new Map<CloudCredRefId, SharedListing>();
+  const listing = (cloudCredRefId: CloudCredRefId): SharedListing => {
+    const known = listings.get(cloudCredRefId) ?? new SharedListing(deps.provider(cloudCredRefId));
+    listings.set(cloudCredRefId, known);
+    return known;
+  };
+  const activities: Activities = {
+    ...providerActivities({
+      provider: deps.provider,
+      listing,
+      publicKeyOf: (sshKeyRef) => slipwayPublicKey(deps.sshKeys, sshKeyRef),
+      wakeWatcher: (cloudCredRefId) => watchers.wake(cloudCredRefId),
+      watchedAt: (cloudCredRefId) => watchers.listedAt(cloudCredRefId),
+    }),
+    ...sshActivities(deps.sshKeys),
+    ...watchActivities({ ...deps, listing, watchers, timing: deps.watchTiming }),
+  };
+  return { activities, watchers };
+}

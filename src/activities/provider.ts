@@ -1,0 +1,247 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { activityInfo } from '@temporalio/activity';
+import { type FailureFact, ProviderError } from '../domain/errors.js';
+import { attemptKey, type CloudCredRefId, toEpochMs, toIsoTime } from '../domain/ids.js';
+import type { AbsenceProof, Observation } from '../domain/instance/index.js';
+import type { CloudInstance, Provider } from '../domain/provider.js';
+import { alive } from './heartbeat.js';
+import type { SharedListing } from './shared-listing.js';
+import type { Created, EndInput, InstanceActivities, MachineRef } from './types.js';
+
+export interface ProviderDeps {
+  /** @throws {ProviderError} InvalidRequest for a credential this worker does not know. */
+  provider(cloudCredRefId: CloudCredRefId): Provider;
+  listing(cloudCredRefId: CloudCredRefId): SharedListing;
+  /** The public half of a named private key. @throws {ProviderError} InvalidRequest for a name we do not have. */
+  publicKeyOf(sshKeyRef: string): string;
+  /** Makes sure that the account is being watched, and soon. Never fails: a dead watcher delays, it never strands. */
+  wakeWatcher(cloudCredRefId: CloudCredRefId): Promise<void>;
+  /** When this account's watcher last finished a complete listing, epoch ms. */
+  watchedAt(cloudCredRefId: CloudCredRefId): Promise<number | undefined>;
+}
+
+/** How long one attempt to end a machine looks before it hands the waiting to Temporal, in ms. */
+const END_LOOK_MS = 10_000;
+/** Gaps between further attempts, in ms; they double. */
+const END_GAP_MS = { first: 1_000, ceiling: 900_000 };
+/** A watcher that was silent for this many of its intervals is taken for dead. */
+const SILENT_INTERVALS = 3;
+
+type ProviderActivities = Omit<InstanceActivities, 'probeSsh'>;
+
+/** Every call of a provider. Each is safe to repeat. */
+export function providerActivities(deps: ProviderDeps): ProviderActivities {
+  const onMachine = <Input extends MachineRef>(
+    verb: (provider: Provider, input: Input, signal: AbortSignal) => Promise<void>,
+  ) => {
+    return (input: Input): Promise<void> =>
+      alive(async ({ signal }) => {
+        await verb(deps.provider(input.cloudCredRefId), input, signal);
+        await deps.wakeWatcher(input.cloudCredRefId);
+      });
+  };
+
+  return {
+    createInstance: (input) =>
+      alive(
+        async ({ signal }) => {
+          const { offer, refId, attempt } = input;
+          const provider = deps.provider(offer.cloudCredRefId);
+          const outcome = await provider.createInstance(
+            {
+              refId,
+              cloudCredRefId: offer.cloudCredRefId,
+              attemptKey: attemptKey(refId, attempt),
+              name: input.name,
+              location: offer.location,
+              subLocation: offer.subLocation,
+              instanceType: offer.instanceType,
+              publicKeys: [input.publicKey, deps.publicKeyOf(input.sshKeyRef)],
+              imageId: input.imageId,
+              diskSize: input.diskSize,
+              tags: input.tags,
+              firewallRules: input.firewallRules,
+              userDataBase64: input.userDataBase64,
+            },
+            signal,
+          );
+          // Also after an unknown outcome: what arrives late, the watcher sees first.
+          if (outcome.outcome !== 'refused') await deps.wakeWatcher(offer.cloudCredRefId);
+          switch (outcome.outcome) {
+            case 'exists':
+              return toCreated(provider, outcome.instance, outcome.adopted, outcome.requestId);
+            case 'refused':
+              throw new ProviderError(outcome.failure);
+            case 'unknown':
+              throw new ProviderError(unknownOutcome(outcome.failure));
+          }
+        },
+        { patient: false },
+      ),
+
+    resolveCreate: ({ offer, refId, attempt, since }) =>
+      alive(async ({ signal }) => {
+        const provider = deps.provider(offer.cloudCredRefId);
+        const listing = deps.listing(offer.cloudCredRefId);
+        const key = attemptKey(refId, attempt);
+        const settled = toEpochMs(since) + provider.limits.listingLagMs;
+        let looks = 0;
+        for (let from = Date.now(); ; from = Math.max(Date.now(), settled)) {
+          if (from > Date.now()) await sleep(from - Date.now(), undefined, { signal });
+          const { instances, startedAt } = await listing.since(from, signal);
+          looks += 1;
+          const found = instances.find((one) => one.refId === refId && (isLive(one) || isFailedOurs(one, key)));
+          if (found) return { found: toCreated(provider, found, true), evidence: `found in listing ${looks}` };
+          if (looks >= 2 && startedAt >= settled) {
+            const lag = provider.limits.listingLagMs;
+            return { evidence: `absent from ${looks} complete listings, the last past the listing lag of ${lag} ms` };
+          }
+        }
+      }),
+
+    lookAtInstance: (input) =>
+      alive(async ({ signal }) => {
+        const { cloudCredRefId, cloudId, location, force } = input;
+        const provider = deps.provider(cloudCredRefId);
+        const now = Date.now();
+        const silentAfter = now - SILENT_INTERVALS * Math.max(provider.limits.pollIntervalMs, 1_000);
+        const watchedAt = force ? undefined : await deps.watchedAt(cloudCredRefId);
+        const known = force ? undefined : deps.listing(cloudCredRefId).peek(silentAfter);
+        const mine = known?.instances.find((one) => one.cloudId === cloudId);
+        if (known && mine) return { observation: toObservation(mine, known.startedAt, cloudCredRefId) };
+        if (watchedAt !== undefined && watchedAt >= silentAfter) return {};
+        await deps.wakeWatcher(cloudCredRefId);
+        try {
+          const seen = await provider.getInstance(cloudId, location, signal);
+          return { observation: toObservation(seen, now, cloudCredRefId) };
+        } catch (error) {
+          if (!isNotFound(error)) throw error;
+          return { observation: { cloudId, at: toIsoTime(now), status: 'absent', message: error.message } };
+        }
+      }),
+
+    applyFirewall: (input) =>
+      alive(({ signal }) => {
+        const { cloudCredRefId, cloudId, location, rules } = input;
+        return deps.provider(cloudCredRefId).setFirewallRules(cloudId, location, rules, signal);
+      }),
+    updateTags: (input) =>
+      alive(({ signal }) => {
+        const { cloudCredRefId, cloudId, location, tags } = input;
+        return deps.provider(cloudCredRefId).updateTags(cloudId, location, tags, signal);
+      }),
+
+    stopInstance: onMachine((provider, { cloudId, location }, signal) => {
+      return provider.stopInstance(cloudId, location, signal);
+    }),
+    startInstance: onMachine((provider, { cloudId, location }, signal) => {
+      return provider.startInstance(cloudId, location, signal);
+    }),
+    rebootInstance: onMachine((provider, { cloudId, location }, signal) => {
+      return provider.rebootInstance(cloudId, location, signal);
+    }),
+    changeInstanceType: onMachine((provider, { cloudId, location, instanceType }, signal) => {
+      return provider.changeInstanceType(cloudId, location, instanceType, signal);
+    }),
+    resizeVolume: onMachine((provider, { cloudId, location, size }, signal) => {
+      return provider.resizeVolume(cloudId, location, size, signal);
+    }),
+
+    endInstance: (input) => alive(({ signal }) => endInstance(deps, input, signal)),
+  };
+}
+
+/**
+ * Asks for the end, then looks. Gone is what two witnesses say: a get that finds nothing (or shows `terminated`), and a
+ * complete listing, taken after we asked and past the listing lag, in which it does not live. One missing row, one
+ * 404 or one 200 alone proves nothing.
+ */
+async function endInstance(deps: ProviderDeps, input: EndInput, signal: AbortSignal): Promise<AbsenceProof> {
+  const { cloudCredRefId, cloudId, location, createdAt } = input;
+  const provider = deps.provider(cloudCredRefId);
+  const listing = deps.listing(cloudCredRefId);
+  const { attempt } = activityInfo();
+
+  // A machine that is on its way out already needs no second order; one that only claims so, or stays, does.
+  const before = attempt > 1 ? await look(provider, cloudId, location, signal) : undefined;
+  if (before?.status !== 'terminating' && before?.status !== 'terminated') {
+    await provider.terminateInstance(cloudId, location, signal);
+  }
+  const asked = Date.now();
+  const settled = Math.max(asked, toEpochMs(createdAt) + provider.limits.listingLagMs);
+  let from = settled;
+  if (settled - asked > END_LOOK_MS)
+    throw notYet(`waits for the listing lag before it believes in absence`, settled - asked);
+  while (Date.now() - asked < END_LOOK_MS || from === settled) {
+    if (from > Date.now()) await sleep(from - Date.now(), undefined, { signal });
+    const { instances, startedAt } = await listing.since(from, signal);
+    const listed = instances.find((one) => one.cloudId === cloudId);
+    if (!listed || listed.status === 'terminated') {
+      const seen = await look(provider, cloudId, location, signal);
+      const witness = `listing of ${toIsoTime(startedAt)} ${listed ? 'says terminated' : 'lacks it'}`;
+      const at = toIsoTime(Date.now());
+      if (!seen) return { by: 'not-found', at, evidence: `get finds nothing; ${witness}` };
+      if (seen.status === 'terminated') return { by: 'terminated', at, evidence: `get says terminated; ${witness}` };
+    }
+    from = startedAt + Math.max(1, provider.limits.pollIntervalMs);
+  }
+  const gap = Math.min(END_GAP_MS.ceiling, END_GAP_MS.first * 2 ** Math.min(attempt - 1, 20));
+  throw notYet('is still there after it was asked to end', gap);
+
+  function notYet(what: string, retryAfterMs: number): ProviderError {
+    const message = `${cloudId} ${what} (attempt ${attempt}).`;
+    return new ProviderError({ kind: 'NotYet', message, operation: 'terminateInstance', retryAfterMs });
+  }
+}
+
+async function look(
+  provider: Provider,
+  cloudId: string,
+  location: string,
+  signal: AbortSignal,
+): Promise<CloudInstance | undefined> {
+  try {
+    return await provider.getInstance(cloudId, location, signal);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+function isNotFound(error: unknown): error is ProviderError {
+  return error instanceof ProviderError && error.kind === 'InstanceNotFound';
+}
+
+/** Bills, or soon will: not on its way out, and not failed. */
+export function isLive({ status }: CloudInstance): boolean {
+  return status !== 'terminating' && status !== 'terminated' && status !== 'failed';
+}
+
+/** Failed right after this very create: it must be owned to be ended. */
+function isFailedOurs(instance: CloudInstance, key: string): boolean {
+  return instance.status === 'failed' && instance.attemptKey === key;
+}
+
+function toCreated(provider: Provider, instance: CloudInstance, adopted: boolean, requestId?: string): Created {
+  return { instance, provider: provider.id, adopted, ...(requestId && { providerRequestId: requestId }) };
+}
+
+function unknownOutcome(cause: FailureFact): FailureFact {
+  return { ...cause, kind: 'UnknownOutcome', message: `The answer to the create is lost: ${cause.message}` };
+}
+
+export function toObservation(seen: CloudInstance, at: number, cloudCredRefId: CloudCredRefId): Observation {
+  const { cloudId, status, statusMessage, location, subLocation, instanceType, sshUser, sshPort } = seen;
+  return {
+    cloudId,
+    at: toIsoTime(at),
+    status,
+    offer: { cloudCredRefId, location, instanceType, ...(subLocation && { subLocation }) },
+    sshUser,
+    sshPort,
+    ...(statusMessage && { message: statusMessage }),
+    ...(seen.attemptKey && { attemptKey: seen.attemptKey }),
+    ...(seen.publicAddress && { publicAddress: seen.publicAddress }),
+    ...(seen.privateAddress && { privateAddress: seen.privateAddress }),
+  };
+}

@@ -1,0 +1,108 @@
+/** What workflows ask of the world. Workflows import these types only; inputs and results are plain JSON, stored in histories. */
+import type { FirewallRules } from '../domain/firewall.js';
+import type { CloudCredRefId, CloudId, IsoTime, RefId } from '../domain/ids.js';
+import type { AbsenceProof, Observation } from '../domain/instance/index.js';
+import type { Offer } from '../domain/placement/offer.js';
+import type { CloudInstance } from '../domain/provider.js';
+import type { Size } from '../domain/size.js';
+
+/** Which machine, through which account. */
+export interface MachineRef {
+  cloudCredRefId: CloudCredRefId;
+  location: string;
+  refId: RefId;
+  cloudId: CloudId;
+}
+
+export interface CreateInput {
+  refId: RefId;
+  attempt: number;
+  offer: Offer;
+  name: string;
+  publicKey: string;
+  /** Its public half is authorised too, so that the machine can be shown to answer SSH. */
+  sshKeyRef: string;
+  imageId?: string;
+  diskSize?: Size;
+  tags: Record<string, string>;
+  firewallRules: FirewallRules;
+  userDataBase64?: string;
+}
+
+export interface Created {
+  instance: CloudInstance;
+  provider: string;
+  adopted: boolean;
+  providerRequestId?: string;
+}
+
+/** `found`: adopt it. Else the machine is proved absent, as `evidence` says. */
+export interface Resolved {
+  found?: Created;
+  evidence: string;
+}
+
+export interface Looked {
+  /** Absent when the watcher is alive: it will tell. */
+  observation?: Observation;
+}
+
+export interface ProbeInput extends MachineRef {
+  host: string;
+  port: number;
+  user: string;
+  sshKeyRef: string;
+  /** OpenSSH form; absent at first contact. */
+  pinnedHostKey?: string;
+  /** How long to keep trying, in ms. */
+  withinMs: number;
+}
+
+export interface Probed {
+  /** OpenSSH form. */
+  hostKey: string;
+  evidence: string;
+}
+
+export interface EndInput extends MachineRef {
+  createdAt: IsoTime;
+}
+
+export interface WatchInput {
+  cloudCredRefId: CloudCredRefId;
+}
+
+export interface Watched {
+  /** The account holds nothing of ours, and nothing is on its way. */
+  idle: boolean;
+}
+
+export interface InstanceActivities {
+  /**
+   * Looks for the refId, then creates. Safe to repeat.
+   * Fails with the kind of the refusal, or UnknownOutcome when the machine may exist.
+   */
+  createInstance(input: CreateInput): Promise<Created>;
+  /** Looks with complete listings, twice and past the listing lag, for what an unanswered create may have made. */
+  resolveCreate(input: { offer: Offer; refId: RefId; attempt: number; since: IsoTime }): Promise<Resolved>;
+  /** Looks once, unless the watcher is alive and `force` is not set. A get that finds nothing is `absent`. */
+  lookAtInstance(input: MachineRef & { force: boolean }): Promise<Looked>;
+  applyFirewall(input: MachineRef & { rules: FirewallRules }): Promise<void>;
+  /** Fails with SshUnreachable, and the classified reason, when it does not answer in time. */
+  probeSsh(input: ProbeInput): Promise<Probed>;
+  stopInstance(input: MachineRef): Promise<void>;
+  startInstance(input: MachineRef): Promise<void>;
+  rebootInstance(input: MachineRef): Promise<void>;
+  updateTags(input: MachineRef & { tags: Record<string, string> }): Promise<void>;
+  changeInstanceType(input: MachineRef & { instanceType: string }): Promise<void>;
+  resizeVolume(input: MachineRef & { size: Size }): Promise<void>;
+  /** Asks for the end, and looks until two witnesses say that it is gone. Fails with NotYet, to be retried for ever. */
+  endInstance(input: EndInput): Promise<AbsenceProof>;
+}
+
+export interface WatchActivities {
+  /** Lists, compares and signals the entities whose machine changed. Returns when there is nothing left to watch. */
+  watchAccount(input: WatchInput): Promise<Watched>;
+}
+
+export type Activities = InstanceActivities & WatchActivities;

@@ -1,0 +1,247 @@
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import PQueue from 'p-queue';
+import type { Logger } from 'pino';
+import { ProviderError } from '../domain/errors.js';
+import { type CloudCredRefId, INSTANCE_WORKFLOW_PREFIX, instanceWorkflowId, toIsoTime } from '../domain/ids.js';
+import type { Observation, Phase } from '../domain/instance/index.js';
+import type { CloudInstance, LifecycleStatus, Provider } from '../domain/provider.js';
+import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
+import { toFact } from './failure.js';
+import { alive } from './heartbeat.js';
+import { isLive, toObservation } from './provider.js';
+import type { SharedListing } from './shared-listing.js';
+import type { WatchActivities } from './types.js';
+import type { WatcherRegistry } from './watchers.js';
+
+export interface WatchDeps {
+  provider(cloudCredRefId: CloudCredRefId): Provider;
+  listing(cloudCredRefId: CloudCredRefId): SharedListing;
+  watchers: WatcherRegistry;
+  client: Client;
+  logger: Logger;
+  /** What to do with a live machine that has our identity and that no workflow here ever knew. */
+  strays: 'report' | 'terminate';
+  timing?: Partial<WatchTiming>;
+}
+
+/** All in ms. */
+export interface WatchTiming {
+  /** Pace when every machine is settled. */
+  settledIntervalMs: number;
+  /** After a wake-up: how long to keep the fast pace although nothing is to be seen yet. */
+  alertMs: number;
+  /** How long an account without machines is watched before the watcher goes to sleep. */
+  idleAfterMs: number;
+  /** How long a machine must have been without an owner before it counts as a stray. */
+  strayGraceMs: number;
+}
+
+const TIMING: WatchTiming = { settledIntervalMs: 60_000, alertMs: 30_000, idleAfterMs: 120_000, strayGraceMs: 60_000 };
+
+/** Two complete listings without it: then its entity is told, and makes sure with a get. */
+const ABSENCES = 2;
+const SIGNALS_AT_ONCE = 20;
+const SETTLED: ReadonlySet<LifecycleStatus> = new Set<LifecycleStatus>(['running', 'stopped', 'suspended', 'failed']);
+
+/** One account's machines, as the watcher remembers them between two listings. */
+interface Seen {
+  refId: string;
+  told: string;
+  absences: number;
+}
+
+/**
+ * Watches one account: one listing serves every instance in it. An entity hears only of changes.
+ *
+ * What cannot be seen whole is not judged: a listing that fails leaves everything as it was. Losing this process loses
+ * the memory of what was told; the first listing then tells whoever stands elsewhere than the provider says.
+ */
+export function watchActivities(deps: WatchDeps): WatchActivities {
+  const timing = { ...TIMING, ...deps.timing };
+  return {
+    watchAccount: ({ cloudCredRefId }) =>
+      alive(async ({ signal, report }) => {
+        const provider = deps.provider(cloudCredRefId);
+        const watcher = deps.watchers.open(cloudCredRefId, report);
+        try {
+          return await new AccountWatch(deps, timing, provider, watcher.lastWake).run(watcher, signal);
+        } finally {
+          watcher.close();
+        }
+      }),
+  };
+}
+
+class AccountWatch {
+  private readonly seen = new Map<string, Seen>();
+  private readonly strays = new Map<string, number>();
+  private readonly queue = new PQueue({ concurrency: SIGNALS_AT_ONCE });
+  /** What entities believe, from visibility: asked once, when the memory is empty. */
+  private believed: Map<string, Phase> | undefined;
+  private failures = 0;
+
+  constructor(
+    private readonly deps: WatchDeps,
+    private readonly timing: WatchTiming,
+    private readonly provider: Provider,
+    private readonly lastWake: () => number,
+  ) {}
+
+  async run(watcher: ReturnType<WatcherRegistry['open']>, signal: AbortSignal): Promise<{ idle: boolean }> {
+    this.believed = await this.whatEntitiesBelieve();
+    let busyAt = Date.now();
+    for (;;) {
+      const listing = await this.list(signal);
+      if (listing) {
+        watcher.listed(listing.startedAt);
+        await this.compare(listing.instances, listing.startedAt, signal);
+        if (this.seen.size > 0 || this.strays.size > 0) busyAt = Date.now();
+      }
+      const alert = Date.now() - this.lastWake() < this.timing.alertMs;
+      const quietFor = Date.now() - Math.max(busyAt, this.lastWake());
+      if (listing && quietFor > this.timing.idleAfterMs) return { idle: true };
+      const restless = alert || listing?.instances.some(({ status }) => !SETTLED.has(status)) || this.hasAbsences();
+      await watcher.sleep(this.pace(restless === true), signal);
+    }
+  }
+
+  private pace(restless: boolean): number {
+    const { pollIntervalMs } = this.provider.limits;
+    const pace = restless ? pollIntervalMs : Math.max(pollIntervalMs, this.timing.settledIntervalMs);
+    return this.failures > 0 ? Math.max(pace, Math.min(60_000, 1_000 * 2 ** this.failures)) : pace;
+  }
+
+  private hasAbsences(): boolean {
+    return this.strays.size > 0 || [...this.seen.values()].some(({ absences }) => absences > 0);
+  }
+
+  private async list(signal: AbortSignal) {
+    const { cloudCredRefId } = this.provider;
+    try {
+      const listing = await this.deps.listing(cloudCredRefId).since(Date.now(), signal);
+      this.failures = 0;
+      return listing;
+    } catch (error) {
+      signal.throwIfAborted();
+      this.failures += 1;
+      const failure = toFact(error);
+      this.deps.logger.warn({ cloudCredRefId, failure, failures: this.failures }, 'Listing an account failed');
+      return undefined;
+    }
+  }
+
+  private async compare(instances: readonly CloudInstance[], at: number, signal: AbortSignal): Promise<void> {
+    const present = new Set<string>();
+    for (const instance of instances) {
+      if (!instance.refId) continue;
+      present.add(instance.cloudId);
+      const { refId } = instance;
+      const told = digest(instance);
+      const known = this.seen.get(instance.cloudId);
+      if (known) known.absences = 0;
+      if (known?.told === told && !this.strays.has(instance.cloudId)) continue;
+      if (!known && this.isAsBelieved(refId, instance.status)) {
+        this.seen.set(instance.cloudId, { refId, told, absences: 0 });
+        continue;
+      }
+      void this.queue.add(async () => {
+        const outcome = await this.tell(refId, toObservation(instance, at, this.provider.cloudCredRefId));
+        if (outcome !== 'failed') this.seen.set(instance.cloudId, { refId, told, absences: 0 });
+        if (outcome === 'told') this.strays.delete(instance.cloudId);
+        if (outcome === 'nobody') await this.stray(instance, signal);
+      });
+    }
+    for (const [cloudId, known] of this.seen) {
+      if (present.has(cloudId)) continue;
+      known.absences += 1;
+      this.strays.delete(cloudId);
+      if (known.absences < ABSENCES) continue;
+      const gone: Observation = { cloudId, at: toIsoTime(at), status: 'absent', message: `in ${ABSENCES} listings` };
+      void this.queue.add(async () => {
+        if ((await this.tell(known.refId, gone)) !== 'failed') this.seen.delete(cloudId);
+      });
+    }
+    await this.queue.onIdle();
+    this.believed = undefined; // from here on our own memory is newer
+  }
+
+  private async tell(refId: string, observation: Observation): Promise<'told' | 'nobody' | 'failed'> {
+    try {
+      await this.deps.client.workflow.getHandle(instanceWorkflowId(refId)).signal('observed', observation);
+      return 'told';
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return 'nobody';
+      this.deps.logger.warn({ refId, err: error }, 'An observation could not be delivered; it will be sent again');
+      return 'failed';
+    }
+  }
+
+  /**
+   * A live machine with our identity that no open workflow claims. If its workflow ran here and is over, the machine
+   * arrived late and is ours to end. If no workflow here ever had the refId, the account may be shared with another
+   * Slipway: policy decides.
+   */
+  private async stray(instance: CloudInstance, signal: AbortSignal): Promise<void> {
+    const { cloudId, refId, status, location } = instance;
+    const since = this.strays.get(cloudId) ?? Date.now();
+    const live = isLive(instance) || status === 'failed';
+    if (!live || !refId) {
+      this.strays.delete(cloudId);
+      return;
+    }
+    this.strays.set(cloudId, since);
+    if (Date.now() - since < this.timing.strayGraceMs) return;
+    const fields = { cloudCredRefId: this.provider.cloudCredRefId, cloudId, refId, status, location };
+    const known = await this.workflowKnown(refId);
+    if (!known && this.deps.strays === 'report') {
+      this.deps.logger.warn(
+        fields,
+        'A machine carries our identity and no workflow here knows it; left alone by policy',
+      );
+      return;
+    }
+    this.deps.logger.warn(fields, 'A machine without an owner is being ended');
+    try {
+      await this.provider.terminateInstance(cloudId, location, signal);
+    } catch (error) {
+      this.deps.logger.warn({ ...fields, failure: toFact(error) }, 'A machine without an owner could not be ended yet');
+    }
+  }
+
+  private async workflowKnown(refId: string): Promise<boolean> {
+    try {
+      await this.deps.client.workflow.getHandle(instanceWorkflowId(refId)).describe();
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw new ProviderError(toFact(error), error);
+    }
+  }
+
+  private isAsBelieved(refId: string, status: LifecycleStatus): boolean {
+    const phase = this.believed?.get(refId);
+    return (phase === 'ready' && status === 'running') || (phase === 'stopped' && status === 'stopped');
+  }
+
+  /** Visibility lags and may be down: what it does not say is told anew, which costs an event and harms nobody. */
+  private async whatEntitiesBelieve(): Promise<Map<string, Phase> | undefined> {
+    const { phase, credential } = SEARCH_ATTRIBUTES;
+    const query = `WorkflowType = 'instance' AND ExecutionStatus = 'Running' AND ${credential} = '${this.provider.cloudCredRefId}'`;
+    const believed = new Map<string, Phase>();
+    try {
+      for await (const { workflowId, searchAttributes } of this.deps.client.workflow.list({ query })) {
+        const [value] = (searchAttributes[phase] ?? []) as Phase[];
+        if (value) believed.set(workflowId.slice(INSTANCE_WORKFLOW_PREFIX.length), value);
+      }
+      return believed;
+    } catch (error) {
+      this.deps.logger.warn({ err: error }, 'Visibility did not answer; every entity is told what its machine does');
+      return undefined;
+    }
+  }
+}
+
+/** What makes a difference to an entity. */
+function digest({ status, statusMessage, publicAddress, privateAddress, sshPort }: CloudInstance): string {
+  return JSON.stringify([status, statusMessage, publicAddress, privateAddress, sshPort]);
+}

@@ -1,0 +1,205 @@
+import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { type CloudId, type IsoTime, toEpochMs, toIsoTime } from '../domain/ids.js';
+import {
+  type Command,
+  decide,
+  evolve,
+  type Finding,
+  type InstanceEvent,
+  type InstanceFact,
+  type InstanceRequest,
+  type InstanceState,
+  isHandled,
+  type Observation,
+  open,
+  type Phase,
+  record,
+} from '../domain/instance/index.js';
+import type { EventsPage, Recorded } from './messages.js';
+import { tellStory } from './story.js';
+
+/** What travels through continue-as-new: plain JSON, for a Map would arrive as `{}`. */
+export interface InstanceSnapshot {
+  state: InstanceState;
+  /** The newest events; older ones are gone from here, their effect is in the state. */
+  events: InstanceEvent[];
+  lastSeen?: Observation;
+}
+
+/** How many events a workflow keeps for its readers. At some 300 bytes each this stays far below a payload's limit. */
+const EVENTS_KEPT = 500;
+/** Long before the server's hint: a wake-up replays the run. */
+const LONG_HISTORY = 2_000;
+
+/**
+ * One instance inside its workflow: the state, its events, and what is known of its machine.
+ *
+ * Only this object appends events. Handlers call `handle` and `observe`, which record and return; the main loop does
+ * the work, and looks at the phase again whenever it was woken.
+ */
+export class Instance {
+  private events: InstanceEvent[];
+  private current: InstanceState;
+  /** Counts recorded intents: a wait that began at another count is over. */
+  intents = 0;
+  /** Machines seen with our refId while a create is under way: one of them may be ours. */
+  private readonly unclaimed = new Map<CloudId, Observation>();
+  private lastSeen: Observation | undefined;
+  /** The provider may have lost our machine: to be made sure of. */
+  suspicion: Observation | undefined;
+  /** The order that this run has already given to the provider, by phase and its beginning. */
+  orderGiven: string | undefined;
+  /** Called for each machine that must be ended beside the main one. */
+  onStray: (cloudId: CloudId) => void = () => undefined;
+
+  private constructor(state: InstanceState, events: InstanceEvent[]) {
+    this.current = state;
+    this.events = events;
+  }
+
+  static begin(request: InstanceRequest): Instance {
+    const requested: InstanceEvent = { type: 'InstanceRequested', request, seq: 1, at: now() };
+    return new Instance(open(requested), [requested]);
+  }
+
+  static resume(snapshot: InstanceSnapshot): Instance {
+    const instance = new Instance(snapshot.state, snapshot.events);
+    instance.lastSeen = snapshot.lastSeen;
+    return instance;
+  }
+
+  get state(): InstanceState {
+    return this.current;
+  }
+
+  get phase(): Phase {
+    return this.current.phase;
+  }
+
+  snapshot(): InstanceSnapshot {
+    return {
+      state: this.current,
+      events: this.events.slice(-EVENTS_KEPT),
+      ...(this.lastSeen && { lastSeen: this.lastSeen }),
+    };
+  }
+
+  eventsFrom(seq = 1): EventsPage {
+    return {
+      events: this.events.filter((event) => event.seq >= seq),
+      firstSeq: this.events[0]?.seq ?? this.current.seq + 1,
+      lastSeq: this.current.seq,
+    };
+  }
+
+  /** Records what a command wants. @throws {CommandRefused} */
+  handle(command: Command): Recorded {
+    const facts = decide(this.current, command);
+    this.append(facts);
+    // A repeated request may be a retry that wants something kicked; a new one that is so already wants nothing.
+    if (facts.length > 0) this.intents += 1;
+    const { phase, seq } = this.current;
+    return { result: facts.length > 0 || isHandled(this.current, command) ? 'recorded' : 'already', phase, seq };
+  }
+
+  /** Records what was found out. */
+  record(finding: Finding): void {
+    const before = this.phase;
+    this.append(record(this.current, finding, now()));
+    if (before === 'creating' && this.phase !== 'creating') this.claim();
+    if (this.phase !== before && this.lastSeen) this.consider(this.lastSeen);
+  }
+
+  /** Takes in what the watcher, or a look of ours, saw of a machine with our refId. */
+  observe(seen: Observation): void {
+    if (this.phase === 'creating') this.unclaimed.set(seen.cloudId, seen);
+    else if (seen.cloudId === this.current.machine?.cloudId) {
+      if (this.lastSeen && this.lastSeen.cloudId === seen.cloudId && seen.at < this.lastSeen.at) return;
+      this.lastSeen = seen;
+      this.consider(seen);
+    } else {
+      const debts = this.current.debts.length;
+      this.record({ type: 'RecordStray', observation: seen });
+      if (this.current.debts.length > debts) this.onStray(seen.cloudId);
+    }
+  }
+
+  private consider(seen: Observation): void {
+    if (seen.cloudId !== this.current.machine?.cloudId || seen.at < this.current.freshFrom) return;
+    if (seen.status === 'absent' || seen.status === 'terminated') this.suspicion = seen;
+    else this.record({ type: 'RecordObservation', observation: seen });
+  }
+
+  /** The create is over: what was seen meanwhile is ours, or a stray. */
+  private claim(): void {
+    const seen = [...this.unclaimed.values()];
+    this.unclaimed.clear();
+    for (const observation of seen) this.observe(observation);
+  }
+
+  private append(facts: readonly InstanceFact[]): void {
+    for (const fact of facts) {
+      const event: InstanceEvent = { ...fact, seq: this.current.seq + 1, at: now() };
+      this.current = evolve(this.current, event);
+      this.events.push(event);
+    }
+    if (this.events.length > 2 * EVENTS_KEPT) this.events = this.events.slice(-EVENTS_KEPT);
+  }
+
+  /** Should this run end, and go on as a new one? */
+  get isLong(): boolean {
+    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    return continueAsNewSuggested || historyLength > LONG_HISTORY;
+  }
+
+  /** Updates search attributes and the story in Temporal's UI; nothing when nothing changed. */
+  publish(): void {
+    tellStory(this.current, this.events);
+  }
+
+  /** Waits until `done`, a new intent, or `by`. Answers false when the time ran out. */
+  async until(done: () => boolean, by?: IsoTime, summary?: string): Promise<boolean> {
+    this.publish();
+    const before = this.intents;
+    const woken = () => done() || this.intents !== before;
+    if (by === undefined) {
+      await condition(woken);
+      return true;
+    }
+    const left = toEpochMs(by) - Date.now();
+    return left > 0 ? await condition(woken, left, summary ? { summary } : {}) : woken();
+  }
+
+  /** Runs an activity to its end, whatever people want meanwhile. */
+  async call<T>(work: () => Promise<T>): Promise<T> {
+    this.publish();
+    return await work();
+  }
+
+  /** Runs an activity that is cancelled, and answered with `undefined`, once the phase or the intents moved on. */
+  async interruptible<T>(work: () => Promise<T>, over: () => boolean = () => false): Promise<T | undefined> {
+    this.publish();
+    const { phase, intents } = this;
+    const guard = new CancellationScope();
+    const scope = new CancellationScope();
+    const movedOn = () => this.phase !== phase || this.intents !== intents || over();
+    guard
+      .run(() => condition(movedOn))
+      .then(
+        () => scope.cancel(),
+        () => undefined,
+      );
+    try {
+      return await scope.run(work);
+    } catch (error) {
+      if (isCancellation(error)) return undefined;
+      throw error;
+    } finally {
+      guard.cancel();
+    }
+  }
+}
+
+export function now(): IsoTime {
+  return toIsoTime(Date.now());
+}

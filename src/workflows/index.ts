@@ -1,0 +1,3 @@
+/** Every workflow type, by its exported name. */
+export { instance } from './instance.js';
+export { watch } from './watch.js';

@@ -1,0 +1,106 @@
+import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import type { InstanceActivities, WatchActivities } from '../activities/types.js';
+import { ERROR_KINDS, ERRORS, type ErrorKind, type ErrorRetry } from '../domain/errors.js';
+
+/**
+ * How each class of activity is retried: read from the error table, said nowhere else. `nextRetryDelay` (the provider's
+ * own) wins over these gaps; `activities/failure.ts` sets it, and ends the patience of a create.
+ */
+export type ActivityClass =
+  /** Creates. Nothing that leaves a doubt is repeated: it becomes an unknown outcome, and is looked up. */
+  | 'create'
+  /** Reads: repeat as often as you like. */
+  | 'read'
+  /** Looks for what an unanswered create made: never given up, for only an answer tells. */
+  | 'resolve'
+  /** Stop, start, firewall and the like: safe to repeat, bounded by the policy's time. */
+  | 'command'
+  /** Ends a machine: never given up, whatever the error. */
+  | 'end'
+  /** Waits for SSH by itself, inside one attempt. */
+  | 'probe'
+  /** Runs for as long as there is something to watch. */
+  | 'watch';
+
+const RETRIED: Record<ActivityClass, ReadonlySet<ErrorRetry>> = {
+  create: new Set(['later', 'backoff', 'once']),
+  read: new Set(['later', 'backoff', 'once', 'reads', 'gaps']),
+  resolve: new Set(['no', 'later', 'backoff', 'once', 'reads', 'gaps']),
+  command: new Set(['later', 'backoff', 'once', 'reads', 'gaps']),
+  end: new Set(['no', 'later', 'backoff', 'once', 'reads', 'gaps']),
+  probe: new Set(['later', 'backoff', 'reads']),
+  watch: new Set(['no', 'later', 'backoff', 'once', 'reads', 'gaps']),
+};
+
+/** The server counts a timed-out attempt as retryable unless it is named like this (server: common/retrypolicy). */
+const TIMEOUTS = ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'];
+
+/** Failure types that end the activity at once. */
+export function nonRetryable(activityClass: ActivityClass): string[] {
+  const kinds = ERROR_KINDS.filter((kind: ErrorKind) => !RETRIED[activityClass].has(ERRORS[kind].retry));
+  // A create whose worker died may have worked: only a look can tell.
+  return activityClass === 'create' ? [...kinds, ...TIMEOUTS] : [...kinds];
+}
+
+/** A worker that died is noticed after this, in ms. */
+const HEARTBEAT_MS = 8_000;
+const MINUTE = 60_000;
+
+const BASE: Record<ActivityClass, ActivityOptions> = {
+  create: {
+    startToCloseTimeout: 2 * MINUTE,
+    scheduleToCloseTimeout: 15 * MINUTE,
+    retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 30_000 },
+    priority: { priorityKey: 3 },
+  },
+  read: {
+    startToCloseTimeout: MINUTE,
+    retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: MINUTE },
+    priority: { priorityKey: 3 },
+  },
+  resolve: {
+    startToCloseTimeout: 10 * MINUTE,
+    retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 5 * MINUTE },
+    priority: { priorityKey: 3 },
+  },
+  command: {
+    startToCloseTimeout: 2 * MINUTE,
+    scheduleToCloseTimeout: 10 * MINUTE,
+    retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 30_000 },
+    priority: { priorityKey: 2 },
+  },
+  end: {
+    startToCloseTimeout: 2 * MINUTE,
+    retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 15 * MINUTE },
+    priority: { priorityKey: 1 },
+  },
+  probe: {
+    retry: { initialInterval: 500, backoffCoefficient: 2, maximumInterval: 10_000 },
+    priority: { priorityKey: 3 },
+  },
+  watch: {
+    startToCloseTimeout: 24 * 60 * MINUTE,
+    retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 5 * MINUTE },
+    priority: { priorityKey: 4 },
+  },
+};
+
+export function optionsFor(activityClass: ActivityClass, more: ActivityOptions = {}): ActivityOptions {
+  const base = BASE[activityClass];
+  return {
+    heartbeatTimeout: HEARTBEAT_MS,
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    ...base,
+    ...more,
+    retry: { ...base.retry, nonRetryableErrorTypes: nonRetryable(activityClass) },
+  };
+}
+
+/** Activities of one class. `summary` stands beside the event in Temporal's UI. */
+export function activities(activityClass: ActivityClass, summary: string, more?: ActivityOptions): InstanceActivities {
+  return proxyActivities<InstanceActivities>({ ...optionsFor(activityClass, more), summary });
+}
+
+export function watchActivities(): WatchActivities {
+  return proxyActivities<WatchActivities>(optionsFor('watch'));
+}

@@ -1,0 +1,57 @@
+import type { MachineRef } from '../../activities/types.js';
+import { toEpochMs, toIsoTime } from '../../domain/ids.js';
+import { machineOf, phaseDeadline, WAITS_FOR } from '../../domain/instance/index.js';
+import { type Instance, now } from '../entity.js';
+import { toFailureFact } from '../failure.js';
+import { activities } from '../policies.js';
+
+/** Looks of our own begin late and grow rare: the watcher's signal comes first, unless it is dead. In ms. */
+const LOOK_GAP_MS = { first: 30_000, ceiling: 300_000 };
+
+/** Waits until the provider shows what the phase waits for: through the watcher, by looking, or until the deadline. */
+export async function awaitProvider(instance: Instance): Promise<void> {
+  const { phase, intents } = instance;
+  const deadline = phaseDeadline(instance.state) ?? now();
+  let gap = LOOK_GAP_MS.first;
+  const movedOn = () => instance.phase !== phase || instance.suspicion !== undefined;
+  while (instance.phase === phase && instance.intents === intents) {
+    if (instance.suspicion) await makeSure(instance);
+    const nextLook = toIsoTime(Math.min(toEpochMs(deadline), Date.now() + gap));
+    if (await instance.until(movedOn, nextLook, `for ${WAITS_FOR[phase]}`)) continue;
+    const late = now() >= deadline;
+    // A deadline is never declared on the word of a watcher that may be dead: the last look is our own.
+    await look(instance, late);
+    if (late && instance.phase === phase && !instance.suspicion) instance.record({ type: 'RecordWaitTimeout' });
+    gap = Math.min(2 * gap, LOOK_GAP_MS.ceiling);
+  }
+}
+
+/** The watcher, or a look, did not find our machine: asks for it by id, which is the last word. */
+export async function makeSure(instance: Instance): Promise<void> {
+  instance.suspicion = undefined;
+  const observation = await look(instance, true);
+  if (!observation || instance.phase === 'terminated') return;
+  if (observation.status === 'absent' || observation.status === 'terminated') {
+    instance.suspicion = undefined;
+    instance.record({ type: 'RecordObservation', observation });
+  }
+}
+
+async function look(instance: Instance, force: boolean) {
+  const { lookAtInstance } = activities('read', force ? 'look at the machine' : 'look, unless it is being watched', {
+    scheduleToCloseTimeout: 60_000,
+  });
+  try {
+    const { observation } = await instance.call(() => lookAtInstance({ ...machineRef(instance), force }));
+    if (observation) instance.observe(observation);
+    return observation;
+  } catch (error) {
+    toFailureFact(error, 'ServiceUnavailable'); // rethrows what is a bug of ours
+    return undefined; // the provider does not answer: what cannot be seen is not judged
+  }
+}
+
+export function machineRef(instance: Instance): MachineRef {
+  const { cloudId, offer } = machineOf(instance.state);
+  return { cloudCredRefId: offer.cloudCredRefId, location: offer.location, refId: instance.state.refId, cloudId };
+}
