@@ -33,6 +33,7 @@ export interface FindTemporalCliOptions {
   run?: RunCommand;
   heartbeatMs?: number;
   lockWaitMs?: number;
+  answerTimeoutMs?: number;
 }
 
 /** One way to a CLI, and why it led nowhere. */
@@ -122,10 +123,13 @@ export async function findTemporalCli(options: FindTemporalCliOptions = {}): Pro
 
     await removeAbandoned(home);
     const into = await mkdtemp(join(home, 'making-'));
-    const { arch = process.arch, fetch: get = fetch } = options;
+    const { arch = process.arch, fetch: get = fetch, answerTimeoutMs } = options;
     const toolsDir = options.toolsDir ?? fileURLToPath(new URL('../../tools/temporal', import.meta.url));
     const ways = [
-      ['the official download', () => downloadCli({ into, report, heartbeatMs, run, platform, arch, fetch: get })],
+      [
+        'the official download',
+        () => downloadCli({ into, report, heartbeatMs, run, platform, arch, fetch: get, answerTimeoutMs }),
+      ],
       ['a build by Go', () => buildCli({ into, report, heartbeatMs, run, platform, env, toolsDir })],
     ] as const;
     try {
