@@ -1,0 +1,187 @@
+import type { Socket } from 'node:net';
+import ssh2, { type ClientErrorExtensions } from 'ssh2';
+import { bounded, TIME_IS_UP } from './bounded.js';
+import { type CommandResult, runCommand } from './command.js';
+import { dial } from './dial.js';
+import { hostKeyAlgorithms, isSameKey, readPrivateKey, toOpenSshForm } from './keys.js';
+import { addressOf, quote, SshError, type SshTarget } from './target.js';
+
+export type { CommandResult };
+
+export interface Bounds {
+  timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+/** An authenticated connection. Whoever opened it closes it. */
+export interface SshConnection {
+  /** OpenSSH form; its signature was verified, and it is the pinned one if one was pinned. */
+  hostKey: string;
+  /** How we got in, in words. */
+  evidence: string;
+  /**
+   * Runs one command line, and waits for its end.
+   * @throws {SshError} `timeout`, `reset`, or `command-failed` when it could not be started; or the signal's reason.
+   */
+  run(command: string, bounds: Bounds): Promise<CommandResult>;
+  close(): void;
+}
+
+/** How far a connection has come: what the same error means depends on it. */
+type Stage = 'accepted' | 'banner' | 'host-known' | 'authenticating' | 'in';
+
+const WORDS: Record<Exclude<Stage, 'in'>, string> = {
+  accepted: 'before the SSH banner',
+  banner: 'after the banner, before the key exchange was done',
+  'host-known': 'after the host key, before the key exchange was done',
+  authenticating: 'while authenticating',
+};
+
+/**
+ * Connects and authenticates with the one key, nothing else: no agent, no password, no other method.
+ *
+ * The order is the guard: the host key is compared with the pinned one before the user's name is sent.
+ * @throws {SshError} classified; {@link UnreadableKeyError}; or the signal's reason when the caller aborts.
+ */
+export async function openSsh(target: SshTarget, { timeoutMs, signal }: Bounds): Promise<SshConnection> {
+  readPrivateKey(target.privateKey);
+  return await bounded(timeoutMs, signal, async (until) => {
+    const startedAt = performance.now();
+    const socket = await dial(target, until);
+    return await shakeHands(socket, target, until, startedAt);
+  });
+}
+
+async function shakeHands(
+  socket: Socket,
+  target: SshTarget,
+  signal: AbortSignal,
+  startedAt: number,
+): Promise<SshConnection> {
+  const client = new ssh2.Client();
+  const elapsed = (): number => Math.round(performance.now() - startedAt);
+  const firstLine = readFirstLine(socket, () => advance('banner'));
+  let stage: Stage = 'accepted';
+  let hostKey = '';
+  function advance(to: Stage): void {
+    stage = to;
+  }
+
+  return await new Promise<SshConnection>((resolve, reject) => {
+    let isSettled = false;
+    const settle = (): boolean => {
+      const isFirst = !isSettled;
+      isSettled = true;
+      signal.removeEventListener('abort', stop);
+      return isFirst;
+    };
+    const fail = (error: unknown): void => {
+      if (settle()) reject(error);
+      client.destroy();
+      socket.destroy();
+    };
+    const stop = (): void => {
+      fail(signal.reason === TIME_IS_UP ? timedOut(stage, firstLine.text(), target, elapsed()) : signal.reason);
+    };
+    signal.addEventListener('abort', stop, { once: true });
+
+    client.on('handshake', () => advance('authenticating'));
+    client.on('error', (error) => fail(toSshError(error, stage, firstLine.text(), target, hostKey)));
+    client.on('close', () => fail(cut(stage, firstLine.text(), target)));
+    client.on('ready', () => {
+      advance('in');
+      if (!settle()) return;
+      const how = `${quote(firstLine.text())}; publickey accepted for ${target.user}; ${elapsed()} ms`;
+      resolve({
+        hostKey,
+        evidence: `${addressOf(target)} answered ${how}`,
+        run: (command, bounds) => runCommand(client, command, bounds),
+        close: () => {
+          client.end();
+          socket.destroySoon();
+        },
+      });
+    });
+    client.connect({
+      sock: socket,
+      username: target.user,
+      privateKey: target.privateKey,
+      authHandler: ['publickey'],
+      agent: undefined,
+      readyTimeout: 0, // ours bounds the whole attempt
+      keepaliveInterval: 5_000,
+      keepaliveCountMax: 3,
+      algorithms: { serverHostKey: hostKeyAlgorithms(target.pinnedHostKey) },
+      hostVerifier: (key: Buffer) => {
+        hostKey = toOpenSshForm(key);
+        advance('host-known');
+        return target.pinnedHostKey === undefined || isSameKey(hostKey, target.pinnedHostKey);
+      },
+    });
+    // An abort between the dial and this line would else go unheard.
+    if (signal.aborted) stop();
+  });
+}
+
+/** ssh2 hides the banner, and does not say when it came: hence a look at the bytes as they pass. */
+function readFirstLine(socket: Socket, onBanner: () => void): { text: () => string } {
+  let text = '';
+  const listen = (chunk: Buffer): void => {
+    text += chunk.toString('latin1');
+    const line = /^SSH-[^\r\n]*(?=\r?\n)/m.exec(text)?.[0];
+    if (line === undefined && text.length < 4_096) return;
+    socket.off('data', listen);
+    text = line ?? text.slice(0, 200);
+    if (line !== undefined) onBanner();
+  };
+  socket.on('data', listen);
+  return { text: () => text };
+}
+
+function timedOut(stage: Stage, heard: string, target: SshTarget, ms: number): SshError {
+  const about = addressOf(target);
+  if (stage !== 'accepted' && stage !== 'in') {
+    return new SshError(
+      'timeout',
+      `${about} answered ${quote(heard)} and was not done within ${ms} ms: stuck ${WORDS[stage]}`,
+    );
+  }
+  return heard
+    ? new SshError('silent', `${about} accepted TCP and says ${quote(heard)}, which is not SSH`)
+    : new SshError('silent', `${about} accepted TCP and sent no SSH banner within ${ms} ms`);
+}
+
+function cut(stage: Stage, heard: string, target: SshTarget): SshError {
+  const when = stage === 'in' ? 'after authentication' : WORDS[stage];
+  const said = heard ? `; it had said ${quote(heard)}` : '';
+  return new SshError('reset', `${addressOf(target)} cut the connection ${when}${said}`);
+}
+
+type ClientError = Error & ClientErrorExtensions & { code?: string | number };
+
+function toSshError(error: ClientError, stage: Stage, heard: string, target: SshTarget, hostKey: string): SshError {
+  const about = addressOf(target);
+  if (/Host denied/.test(error.message)) {
+    return new SshError(
+      'wrong-host-key',
+      `${about} shows the host key ${hostKey}, not the pinned ${target.pinnedHostKey?.trim()}; nothing was sent to it`,
+    );
+  }
+  // A host key is public: whoever cannot sign with it has only copied it.
+  if (/signature verification failed/i.test(error.message)) {
+    return new SshError('wrong-host-key', `${about} shows the host key ${hostKey} and cannot sign with it`);
+  }
+  if (error.level === 'client-authentication') return keyRejected(target);
+  if (stage === 'authenticating' && /authentication/i.test(error.message)) return keyRejected(target);
+  if (stage === 'accepted' && error.level === 'protocol' && heard) {
+    return new SshError('silent', `${about} accepted TCP and says ${quote(heard)}, which is not SSH`);
+  }
+  if (error.level === 'handshake') {
+    return new SshError('reset', `the key exchange with ${about} failed: ${quote(error.message)}`);
+  }
+  return cut(stage, heard, target);
+}
+
+function keyRejected(target: SshTarget): SshError {
+  return new SshError('key-rejected', `${addressOf(target)} does not accept our key for ${target.user}`);
+}
