@@ -1,24 +1,31 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Addresses } from './addresses.js';
-import type { Catalog, ImageSpec, InstanceTypeSpec, LocationSpec } from './catalog.js';
+import {
+  type Catalog,
+  type ImageSpec,
+  type InstanceTypeSpec,
+  imageFor,
+  type LocationSpec,
+  locationNamed,
+  typeSoldAt,
+} from './catalog.js';
 import type { SimClock } from './clock.js';
 import { CloudError, invalid } from './errors.js';
 import type { CallSubject, Faults } from './faults.js';
-import { isCidr, isSameRule } from './firewall.js';
+import { checkRules, toRules, withAdded, without } from './firewall-rules.js';
 import { type CallContext, Gate, type IncomingCall, type Outcome } from './gate.js';
 import type { Ledger } from './ledger.js';
 import { Machine, type MachineHost } from './machine.js';
+import { cutMachinePage, type Page } from './paging.js';
 import type { RateLimit } from './rate-limit.js';
 import { isPublicKey, makeHostKey } from './ssh-server.js';
-import type { Quota, QuotaSetting, Stock, StockSetting } from './stock.js';
+import { outOfStock, type Quota, type QuotaSetting, type Stock, type StockSetting } from './stock.js';
 import {
   type Account,
   type CreateSpec,
-  type FirewallRule,
   type FirewallRules,
   type HostKeyType,
   type MachineRecord,
-  type NewFirewallRule,
   type NewFirewallRules,
   type Size,
   type Timing,
@@ -60,11 +67,6 @@ export interface Offer {
   type: InstanceTypeSpec;
   location: LocationSpec;
   available: boolean;
-}
-
-export interface Page<T> {
-  items: T[];
-  nextPageToken?: string;
 }
 
 export interface MachineQuery {
@@ -126,7 +128,7 @@ export class Cloud {
 
   offers(filter: { location?: string } = {}): Offer[] {
     const { locations, instanceTypes } = this.parts.catalog;
-    if (filter.location !== undefined) this.#location(filter.location);
+    if (filter.location !== undefined) locationNamed(this.parts.catalog, filter.location);
     return locations
       .filter((location) => filter.location === undefined || location.name === filter.location)
       .flatMap((location) =>
@@ -138,16 +140,6 @@ export class Cloud {
             available: location.available && this.parts.stock.isAvailable(location.name, type.name),
           })),
       );
-  }
-
-  /** Cuts anything that keeps its order into pages. @throws {CloudError} `request.invalid` for a token not of ours. */
-  page<T>(items: T[], pageToken: string | undefined, pageSize = this.parts.pageSize): Page<T> {
-    const { after } = readToken(pageToken);
-    const end = after + pageSize;
-    return {
-      items: items.slice(after, end),
-      ...(end < items.length ? { nextPageToken: writeToken({ after: end, page: 0 }) } : {}),
-    };
   }
 
   images(): ImageSpec[] {
@@ -250,37 +242,15 @@ export class Cloud {
 
   /** In order of creation, the fault that strikes included. */
   list(query: MachineQuery, context: CallContext): Page<MachineRecord> {
-    const pageSize = query.pageSize ?? this.parts.pageSize;
-    const token = readToken(query.pageToken);
     const fault = context.faults.list;
     const youngest = fault?.kind === 'list-lags' ? this.parts.clock.now() - fault.delayMs : Number.POSITIVE_INFINITY;
-    const all = [...this.#machines.values()]
+    const records = [...this.#machines.values()]
       .filter((machine) => machine.isListed && machine.record.createdAt <= youngest)
       .map((machine) => machine.record)
       .filter((record) => record.account === context.account.name)
       .filter((record) => query.location === undefined || record.location === query.location)
       .filter((record) => Object.entries(query.tags ?? {}).every(([key, value]) => record.tags[key] === value));
-
-    const rest = all.filter((record) => record.seq > token.after);
-    const items = rest.slice(0, pageSize);
-    const next = (after: number): string => writeToken({ after, page: token.page + 1 });
-    const more = rest.length > pageSize ? { nextPageToken: next(items.at(-1)?.seq ?? 0) } : {};
-    if (fault?.kind === 'list-repeats-page') return { items, nextPageToken: next(token.after) };
-    if (fault?.kind === 'list-loses-page') {
-      if (rest.length <= pageSize) return { items: [] };
-      const lost = rest[2 * pageSize - 1];
-      return lost && rest.length > 2 * pageSize ? { items, nextPageToken: next(lost.seq) } : { items };
-    }
-    return { items, ...more };
-  }
-
-  /** Which page a token leads to, from 1: what the dialect tells `perform`. For a token not of ours, 1. */
-  pageNumber(pageToken: string | undefined): number {
-    try {
-      return readToken(pageToken).page;
-    } catch {
-      return 1;
-    }
+    return cutMachinePage(records, query.pageToken, query.pageSize ?? this.parts.pageSize, fault);
   }
 
   /** Accepted any number of times, until the machine is forgotten. */
@@ -327,50 +297,26 @@ export class Cloud {
   async setFirewallRules(id: string, rules: NewFirewallRules, context: CallContext): Promise<MachineRecord> {
     const machine = this.#get(id, context);
     checkRules(rules);
-    machine.record.firewallRules = toRules(rules);
-    await machine.applyFirewall();
-    this.parts.changed();
-    return machine.record;
+    return this.#applyRules(machine, toRules(rules));
   }
 
   /** All or none. @throws {CloudError} `firewall.duplicate_rule` when an equal one is there. */
   async addFirewallRules(id: string, added: NewFirewallRules, context: CallContext): Promise<MachineRecord> {
     const machine = this.#get(id, context);
     checkRules(added);
-    const current = machine.record.firewallRules;
-    const fresh = toRules(added);
-    for (const side of ['ingressRules', 'egressRules'] as const) {
-      const twin = fresh[side].find((rule) => current[side].some((other) => isSameRule(rule, other)));
-      if (twin)
-        throw new CloudError('firewall.duplicate_rule', `there is a rule for ${twin.fromPort}-${twin.toPort} like it`);
-    }
-    machine.record.firewallRules = {
-      ingressRules: [...current.ingressRules, ...fresh.ingressRules],
-      egressRules: [...current.egressRules, ...fresh.egressRules],
-    };
-    await machine.applyFirewall();
-    this.parts.changed();
-    return machine.record;
+    return this.#applyRules(machine, withAdded(machine.record.firewallRules, added));
   }
 
   /** @throws {CloudError} `resource.not_found` */
   async removeFirewallRule(id: string, ruleId: string, context: CallContext): Promise<MachineRecord> {
     const machine = this.#get(id, context);
-    const { ingressRules, egressRules } = machine.record.firewallRules;
-    if (![...ingressRules, ...egressRules].some((rule) => rule.id === ruleId)) {
-      throw new CloudError('resource.not_found', `${id} has no firewall rule ${ruleId}`);
-    }
-    const others = (rules: FirewallRule[]): FirewallRule[] => rules.filter((rule) => rule.id !== ruleId);
-    machine.record.firewallRules = { ingressRules: others(ingressRules), egressRules: others(egressRules) };
-    await machine.applyFirewall();
-    this.parts.changed();
-    return machine.record;
+    return this.#applyRules(machine, without(machine.record.firewallRules, ruleId));
   }
 
   /** Of a stopped machine. @throws {CloudError} `instance.wrong_state`, `request.invalid` */
   changeInstanceType(id: string, instanceType: string, context: CallContext): MachineRecord {
     const { record } = this.#get(id, context);
-    const { type } = this.#soldAt(record.location, instanceType);
+    const type = typeSoldAt(this.parts.catalog, record.location, instanceType);
     if (record.status !== 'stopped')
       throw new CloudError('instance.wrong_state', `${id} is ${record.status}, not stopped`);
     record.instanceType = type.name;
@@ -429,6 +375,13 @@ export class Cloud {
 
   // Inside.
 
+  async #applyRules(machine: Machine, rules: FirewallRules): Promise<MachineRecord> {
+    machine.record.firewallRules = rules;
+    await machine.applyFirewall();
+    this.parts.changed();
+    return machine.record;
+  }
+
   #host(): MachineHost {
     const { clock, ledger, stock } = this.parts;
     const giveBack = (record: MachineRecord): void => {
@@ -440,7 +393,6 @@ export class Cloud {
       clock,
       timing: () => this.parts.timing,
       instanceType: (record) => this.typeOf(record),
-      osName: (record) => (record.imageId.includes('24.04') ? 'Ubuntu 24.04.3 LTS' : 'Ubuntu 22.04.5 LTS'),
       makeHostKey: () => makeHostKey(this.parts.hostKeyType),
       takeStock: (record) => {
         stock.take(record.location, record.instanceType);
@@ -465,38 +417,14 @@ export class Cloud {
   }
 
   #validate(spec: CreateSpec): { type: InstanceTypeSpec; location: LocationSpec; image: ImageSpec } {
-    const { type, location } = this.#soldAt(spec.location, spec.instanceType);
-    const images = this.images();
-    const image =
-      spec.imageId === undefined
-        ? images.find((candidate) => candidate.architecture === type.architecture)
-        : images.find((candidate) => candidate.id === spec.imageId);
-    if (!image)
-      throw new CloudError('image.not_found', `there is no image ${spec.imageId ?? `for ${type.architecture}`}`);
-    if (image.architecture !== type.architecture) {
-      throw new CloudError(
-        'image.not_found',
-        `${image.id} is for ${image.architecture}, ${type.name} is ${type.architecture}`,
-      );
-    }
+    const { catalog } = this.parts;
+    const location = locationNamed(catalog, spec.location);
+    const type = typeSoldAt(catalog, spec.location, spec.instanceType);
+    const image = imageFor(catalog, type, spec.imageId);
     const bad = spec.publicKeys.findIndex((line) => !isPublicKey(line));
     if (bad >= 0) invalid(`publicKeys.${bad}`, 'not a public key in OpenSSH format, on one line');
     checkRules(spec.firewallRules ?? {}, 'firewallRules.');
     return { type, location, image };
-  }
-
-  #soldAt(locationName: string, typeName: string): { type: InstanceTypeSpec; location: LocationSpec } {
-    const location = this.#location(locationName);
-    const type = this.parts.catalog.instanceTypes.find(({ name }) => name === typeName);
-    if (!type) invalid('instanceType', `there is no type ${typeName}`);
-    if (!type.locations.includes(locationName)) invalid('instanceType', `${typeName} is not sold at ${locationName}`);
-    return { type, location };
-  }
-
-  #location(name: string): LocationSpec {
-    return (
-      this.locations().find((location) => location.name === name) ?? invalid('location', `there is no location ${name}`)
-    );
   }
 
   /** @returns the machine that the same client token made before, if the account has that. */
@@ -513,7 +441,7 @@ export class Cloud {
     }
     this.parts.quota.check(spec.location, this.#count(account, spec.location), this.#count(account));
     if (!this.parts.stock.isAvailable(spec.location, spec.instanceType)) {
-      throw new CloudError('capacity.out_of_stock', `no ${spec.instanceType} is free at ${spec.location} right now`);
+      throw outOfStock(spec.location, spec.instanceType);
     }
     return undefined;
   }
@@ -561,56 +489,10 @@ export class Cloud {
   }
 }
 
-function toRules(rules: NewFirewallRules): FirewallRules {
-  return { ingressRules: withIds(rules.ingressRules), egressRules: withIds(rules.egressRules) };
-}
-
-function withIds(rules: NewFirewallRule[] = []): FirewallRule[] {
-  const distinct: FirewallRule[] = [];
-  for (const { fromPort, toPort, ipRanges = [] } of rules) {
-    const rule = { id: `fwr-${randomBytes(4).toString('hex')}`, fromPort, toPort, ipRanges };
-    if (!distinct.some((other) => isSameRule(other, rule))) distinct.push(rule);
-  }
-  return distinct;
-}
-
-function checkRules(rules: NewFirewallRules, path = ''): void {
-  for (const side of ['ingressRules', 'egressRules'] as const) {
-    for (const [index, rule] of (rules[side] ?? []).entries()) {
-      const field = `${path}${side}.${index}`;
-      if (rule.fromPort < 1 || rule.toPort > 65_535) invalid(field, 'ports are from 1 to 65535');
-      if (rule.fromPort > rule.toPort) invalid(`${field}.toPort`, 'must not be below fromPort');
-      const bad = (rule.ipRanges ?? []).findIndex((range) => !isCidr(range));
-      if (bad >= 0) invalid(`${field}.ipRanges.${bad}`, 'not a CIDR');
-    }
-  }
-}
-
 /** The tag `services`: ports, comma-separated. */
 function readServices(tags: Record<string, string>): number[] | undefined {
   if (tags.services === undefined) return undefined;
   const ports = tags.services.split(',').map(Number);
   const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port < 65_536 && port !== 22;
   return ports.filter(isPort);
-}
-
-interface PageToken {
-  /** Where the last page ended: a machine's seq, or an index. */
-  after: number;
-  page: number;
-}
-
-function writeToken(token: PageToken): string {
-  return Buffer.from(JSON.stringify(token)).toString('base64url');
-}
-
-function readToken(text: string | undefined): PageToken {
-  if (text === undefined || text === '') return { after: 0, page: 1 };
-  try {
-    const { after, page } = JSON.parse(Buffer.from(text, 'base64url').toString()) as Partial<PageToken>;
-    if (typeof after === 'number' && typeof page === 'number') return { after, page };
-  } catch {
-    // falls through: a token that does not parse is as wrong as one that is not ours
-  }
-  return invalid('pageToken', 'not a token of ours');
 }

@@ -39,7 +39,8 @@ export class Doors {
     this.#doors.set(door.port, { ...door });
   }
 
-  async remove(port: number): Promise<void> {
+  /** At once. */
+  remove(port: number): void {
     const door = this.#doors.get(port);
     this.#doors.delete(port);
     door?.server?.close();

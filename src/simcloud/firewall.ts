@@ -22,11 +22,6 @@ export function isCidr(text: string): boolean {
   return parseCidr(text) !== undefined;
 }
 
-export function isSameRule(a: Omit<FirewallRule, 'id'>, b: Omit<FirewallRule, 'id'>): boolean {
-  const ranges = (rule: Omit<FirewallRule, 'id'>): string => [...rule.ipRanges].sort().join();
-  return a.fromPort === b.fromPort && a.toPort === b.toPort && ranges(a) === ranges(b);
-}
-
 /** Whether a packet from `remote` to the machine's `port` gets through. `port` is the one inside: 22 for SSH. */
 export function admits(rules: FirewallRules, port: number, remote: string): boolean {
   const covering = rulesFor(rules, port);

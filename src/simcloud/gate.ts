@@ -1,6 +1,7 @@
 import type { SimClock } from './clock.js';
 import { CloudError } from './errors.js';
-import type { CallSubject, Faults, Operation, StruckFaults } from './faults.js';
+import type { Operation } from './fault-kinds.js';
+import type { CallSubject, Faults, StruckFaults } from './faults.js';
 import type { Ledger } from './ledger.js';
 import { type RateLimit, rateLimited } from './rate-limit.js';
 import { outOfQuota, outOfStock } from './stock.js';

@@ -1,4 +1,4 @@
-import type { Operation } from './faults.js';
+import type { Operation } from './fault-kinds.js';
 import type { MachineStatus, Price } from './types.js';
 
 /*

@@ -1,16 +1,11 @@
-import type { Socket } from 'node:net';
-import type { InstanceTypeSpec } from './catalog.js';
-import type { SimClock, Timer } from './clock.js';
-import { type Door, Doors } from './doors.js';
+import type { Timer } from './clock.js';
+import { Computer, type ComputerHost } from './computer.js';
 import { CloudError } from './errors.js';
-import type { BehaviourKind } from './faults.js';
-import { SSH_PORT } from './firewall.js';
-import type { Inside } from './shell.js';
-import { SshServer } from './ssh-server.js';
+import type { BehaviourKind } from './fault-kinds.js';
 import type { MachineRecord, MachineStatus, PlanAction, Timing } from './types.js';
 
 /*
- * One simulated machine: its lifecycle, and the real ports and SSH server behind its address.
+ * One simulated machine: its lifecycle. The real ports behind its address: `computer.ts`.
  *
  * The record is the truth; timers, ports and servers follow from it and are made again after a restart. Whatever is
  * still to happen stands in `record.plans`, never in a closure.
@@ -19,11 +14,8 @@ import type { MachineRecord, MachineStatus, PlanAction, Timing } from './types.j
  */
 
 /** What a machine needs of its cloud. Every change of status passes here, so that ledger and stock see it. */
-export interface MachineHost {
-  clock: SimClock;
+export interface MachineHost extends ComputerHost {
   timing(): Timing;
-  instanceType(record: MachineRecord): InstanceTypeSpec;
-  osName(record: MachineRecord): string;
   makeHostKey(): string;
   /** @throws {CloudError} `capacity.out_of_stock` */
   takeStock(record: MachineRecord): void;
@@ -38,22 +30,14 @@ export interface MachineHost {
 const ENDING: ReadonlySet<MachineStatus> = new Set(['terminating', 'terminated']);
 
 export class Machine {
-  readonly #doors: Doors;
+  readonly #computer: Computer;
   readonly #timers = new Map<PlanAction, Timer>();
-  #ssh: SshServer | undefined;
 
   constructor(
     readonly record: MachineRecord,
     private readonly host: MachineHost,
   ) {
-    this.#doors = new Doors(record.address, () => record.firewallRules);
-    this.#doors.add({
-      port: SSH_PORT,
-      bindPort: record.sshPort,
-      isUp: () => !this.#behaves('ssh-refused'),
-      serve: (socket) => this.#serveSsh(socket),
-    });
-    for (const port of record.services) this.#doors.add(bannerDoor(port));
+    this.#computer = new Computer(record, host);
   }
 
   /** The account may see it in lists. */
@@ -118,7 +102,7 @@ export class Machine {
 
   /** The rules are in force when this resolves. */
   async applyFirewall(): Promise<void> {
-    await this.#doors.refresh();
+    await this.#computer.refreshPorts();
   }
 
   fail(message: string): void {
@@ -140,16 +124,15 @@ export class Machine {
     this.host.vanished(this.record);
   }
 
-  /** Ports inside and where they are bound, for whoever looks at the machine from the control plane. */
-  ports(): { port: number; boundPort: number | null }[] {
-    return this.#doors.ports().map((port) => ({ port, boundPort: this.#doors.boundPort(port) ?? null }));
+  ports(): ReturnType<Computer['ports']> {
+    return this.#computer.ports();
   }
 
   /** Frees ports and timers; the record stays. */
   close(): void {
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
-    void this.#doors.turnOff();
+    this.#computer.powerOff();
   }
 
   // What is planned, and what happens then.
@@ -190,7 +173,7 @@ export class Machine {
   readonly #happenings: Record<PlanAction, () => void | Promise<void>> = {
     boot: () => this.#booted(),
     'ssh-up': () => this.#powerOn(),
-    'ssh-change': () => this.#doors.refresh(),
+    'ssh-change': () => this.#computer.refreshPorts(),
     reboot: () => {
       delete this.record.statusMessage;
       return this.#powerOn();
@@ -246,14 +229,8 @@ export class Machine {
   // The machine itself.
 
   async #powerOn(): Promise<void> {
-    this.#ssh = new SshServer({
-      hostKey: this.record.hostKey,
-      user: this.record.sshUser,
-      publicKeys: () => (this.#behaves('ssh-refuses-key') ? [] : this.record.publicKeys),
-      inside: this.#inside(),
-    });
     try {
-      await this.#doors.turnOn();
+      await this.#computer.powerOn();
     } catch (cause) {
       // Not a fault anybody asked for: say it where it will be seen, instead of a machine that never answers.
       this.fail(`simcloud cannot open its ports: ${String(cause)}`);
@@ -266,14 +243,7 @@ export class Machine {
       this.#timers.delete(action);
       this.record.plans = this.record.plans.filter((plan) => plan.action !== action);
     }
-    void this.#doors.turnOff();
-    this.#ssh = undefined;
-  }
-
-  #serveSsh(socket: Socket): void {
-    if (this.#behaves('ssh-resets')) socket.resetAndDestroy();
-    else if (this.#behaves('ssh-silent')) socket.resume();
-    else this.#ssh?.accept(socket);
+    this.#computer.powerOff();
   }
 
   #changeHostKeyIfAsked(): void {
@@ -285,48 +255,8 @@ export class Machine {
   #has(kind: BehaviourKind): { delayMs: number } | undefined {
     return this.record.behaviours.find((behaviour) => behaviour.kind === kind);
   }
-
-  /** For behaviours that last a while from `running`, or for ever. */
-  #behaves(kind: BehaviourKind): boolean {
-    return this.host.clock.now() < this.#behavesUntil(kind);
-  }
-
-  #behavesUntil(kind: BehaviourKind): number {
-    const behaviour = this.#has(kind);
-    if (!behaviour) return Number.NEGATIVE_INFINITY;
-    return behaviour.delayMs === 0 ? Number.POSITIVE_INFINITY : (this.record.bootedAt ?? 0) + behaviour.delayMs;
-  }
-
-  #inside(): Inside {
-    const { record, host } = this;
-    const type = host.instanceType(record);
-    const cloudInitEnd = (): number => Math.max(record.cloudInitUntil ?? 0, this.#behavesUntil('cloud-init-hangs'));
-    return {
-      hostname: record.name,
-      user: record.sshUser,
-      architecture: type.architecture === 'arm64' ? 'aarch64' : type.architecture,
-      gpu: type.gpu,
-      osName: host.osName(record),
-      isCloudInitDone: () => host.clock.now() >= cloudInitEnd(),
-      cloudInit: () =>
-        cloudInitEnd() === Number.POSITIVE_INFINITY
-          ? new Promise(() => undefined)
-          : host.clock.wait(cloudInitEnd() - host.clock.now()),
-      ports: () => this.#doors.ports(),
-      listen: async (port) => {
-        this.#doors.add(bannerDoor(port));
-        await this.#doors.refresh();
-        return () => void this.#doors.remove(port);
-      },
-    };
-  }
 }
 
-/** Something that says one line and hangs up, so that a caller knows whom it reached. */
-function bannerDoor(port: number): Door {
-  return { port, bindPort: port, mayMove: true, serve: (socket) => socket.end(`simcloud service on port ${port}\n`) };
-}
-
-export function busy(id: string, why: string): CloudError {
+function busy(id: string, why: string): CloudError {
   return new CloudError('instance.busy', `${id}: ${why}; try again later`);
 }

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { Addresses, type SshBind } from './addresses.js';
-import { type Catalog, DEFAULT_CATALOG } from './catalog.js';
+import type { Catalog } from './catalog.js';
 import { SimClock } from './clock.js';
 import { Cloud, type CloudSnapshot } from './cloud.js';
 import { type Control, createControl } from './control.js';
 import { registerControl } from './control-routes.js';
+import { DEFAULT_CATALOG } from './default-catalog.js';
 import type { Dialect } from './dialects/dialect.js';
 import { simDialect } from './dialects/sim.js';
 import { CloudError, invalid, REFUSALS } from './errors.js';

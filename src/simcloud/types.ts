@@ -1,4 +1,4 @@
-import type { BehaviourKind } from './faults.js';
+import type { BehaviourKind } from './fault-kinds.js';
 
 /** An amount with its unit; units stay as the vendor means them (GB is not GiB). */
 export interface Size {
@@ -85,7 +85,7 @@ export interface CreateSpec {
   sshUser?: string;
 }
 
-/** A machine behaviour that a fault attached at creation. What `delayMs` means: `faults.ts`. */
+/** A machine behaviour that a fault attached at creation. What `delayMs` means: `fault-kinds.ts`. */
 export interface Behaviour {
   kind: BehaviourKind;
   delayMs: number;

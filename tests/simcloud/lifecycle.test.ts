@@ -21,7 +21,7 @@ describe('the lifecycle of a machine', () => {
   it('accepts a second termination until it has forgotten the machine, and then knows nothing of it', async () => {
     const cloud = await cloudWith({ timing: { forgetAfterMs: 60_000 } });
     const { id } = await create(cloud);
-    for (const _twice of [1, 2]) expect((await call(cloud, 'DELETE', `/instances/${id}`)).status).toBe(202);
+    for (let time = 0; time < 2; time++) expect((await call(cloud, 'DELETE', `/instances/${id}`)).status).toBe(202);
     await untilStatus(cloud, id, 'terminated');
     expect((await call(cloud, 'DELETE', `/instances/${id}`)).status).toBe(202);
     expect((await call(cloud, 'GET', '/instances')).body.instances).toHaveLength(1);
@@ -38,7 +38,7 @@ describe('the lifecycle of a machine', () => {
     const first = await ssh(machine, 'true');
 
     const { client } = await sshConnect(machine);
-    const cut = new Promise((resolve) => client.once('close', resolve));
+    const cut = new Promise<void>((resolve) => client.once('close', () => resolve()));
     expect((await call(cloud, 'POST', `/instances/${machine.id}/stop`)).status).toBe(202);
     await cut;
     await untilStatus(cloud, machine.id, 'stopped');

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Cloud, MachineQuery, Offer, Page, QuotaView } from '../cloud.js';
+import type { Cloud, MachineQuery, Offer, QuotaView } from '../cloud.js';
 import { type CloudError, REFUSALS } from '../errors.js';
-import type { Operation } from '../faults.js';
+import type { Operation } from '../fault-kinds.js';
 import type { CallContext, IncomingCall } from '../gate.js';
+import { cutPage, type Page, pageNumber } from '../paging.js';
 import { parse } from '../parse.js';
 import type { MachineRecord, NewFirewallRules } from '../types.js';
 import { bearerToken, type Dialect, sendOutcome } from './dialect.js';
@@ -32,7 +33,7 @@ export const simDialect: Dialect = {
     route('GET', '/quotas', 'quotas', 200, (_request, context) => ({ quotas: cloud.quotas(context).map(toQuota) }));
     route('GET', '/instance-types', 'types', 200, (request) => {
       const { location, pageToken } = parse(pageQuery, request.query);
-      const { items, nextPageToken } = cloud.page(cloud.offers({ location }), pageToken);
+      const { items, nextPageToken } = cutPage(cloud.offers({ location }), pageToken, cloud.parts.pageSize);
       return { instanceTypes: items.map(toInstanceType), nextPageToken };
     });
 
@@ -123,7 +124,7 @@ function aboutOf(request: FastifyRequest, operation: Operation, cloud: Cloud): I
   if (operation === 'list' || operation === 'types') {
     const { tag, location, pageToken } = request.query as Partial<Record<string, string | string[]>>;
     const tags = toTags([tag ?? []].flat());
-    return { key: tags[refIdTag], tags, location: textOf(location), page: cloud.pageNumber(textOf(pageToken)) };
+    return { key: tags[refIdTag], tags, location: textOf(location), page: pageNumber(textOf(pageToken)) };
   }
   const { id } = request.params as { id?: string };
   return { machineId: id };
