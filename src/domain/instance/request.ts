@@ -79,7 +79,8 @@ export function requestIssues(input: unknown): RequestIssue[] {
   if ('requirement' in input) {
     report('requirement', 'is not supported by this version: list the offers to try, in order, in `offers`');
   }
-  if (!isRefId(input.refId)) report('refId', 'must be 1 to 63 letters, digits and inner "-"');
+  const issue = refIdIssue(input.refId);
+  if (issue) issues.push(issue);
   checkText(input.name, 'name', LIMITS.name, report);
   checkPublicKey(input.publicKey, report);
   checkOffers(input.offers, report);
@@ -93,6 +94,11 @@ export function requestIssues(input: unknown): RequestIssue[] {
   }
   if (input.policy !== undefined) checkPolicy(input.policy, report);
   return issues;
+}
+
+/** What is wrong with a refId, if anything. */
+export function refIdIssue(refId: unknown): RequestIssue | undefined {
+  return isRefId(refId) ? undefined : { path: 'refId', message: 'must be 1 to 63 letters, digits and inner "-"' };
 }
 
 const REQUEST_FIELDS = [

@@ -1,0 +1,71 @@
+import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
+import type { IsoTime, RefId } from '../domain/ids.js';
+import type { Phase } from '../domain/instance/index.js';
+import { PHASES } from '../domain/instance/phase.js';
+import { SlipwayError } from './errors.js';
+
+/** One row of `list`: what visibility knows, which may lag a second behind. */
+export interface ListedInstance {
+  refId: RefId;
+  phase?: Phase;
+  provider?: string;
+  cloudCredRefId?: string;
+  location?: string;
+  instanceType?: string;
+  errorKind?: string;
+  cleanupDebt: boolean;
+  open: boolean;
+  startedAt: IsoTime;
+  closedAt?: IsoTime;
+}
+
+/** All given conditions must hold. By default only open instances. */
+export interface ListFilter {
+  phase?: Phase | Phase[];
+  provider?: string;
+  cloudCredRefId?: string;
+  location?: string;
+  instanceType?: string;
+  errorKind?: string;
+  /** Only those with something that could not be deleted yet. */
+  cleanupDebt?: boolean;
+  /** Also those that are over, as long as Temporal keeps them. */
+  all?: boolean;
+  /** At most this many, newest first. Default 1000. */
+  limit?: number;
+}
+
+/** A visibility query. Values are quoted here, and refused if they could end the quote. */
+export function toQuery(filter: ListFilter): string {
+  const conditions = ["WorkflowType = 'instance'"];
+  if (!filter.all) conditions.push("ExecutionStatus = 'Running'");
+  const phases = filter.phase === undefined ? [] : [filter.phase].flat();
+  for (const phase of phases) {
+    if (!PHASES.includes(phase)) {
+      const issue = { path: 'phase', message: `must be one of ${PHASES.join(', ')}` };
+      throw new SlipwayError('InvalidRequest', `phase ${issue.message}`, { issues: [issue] });
+    }
+  }
+  if (phases.length > 0) {
+    conditions.push(`${SEARCH_ATTRIBUTES.phase} IN (${phases.map((phase) => `'${phase}'`).join(', ')})`);
+  }
+  const fields = [
+    ['provider', SEARCH_ATTRIBUTES.provider],
+    ['cloudCredRefId', SEARCH_ATTRIBUTES.credential],
+    ['location', SEARCH_ATTRIBUTES.location],
+    ['instanceType', SEARCH_ATTRIBUTES.instanceType],
+    ['errorKind', SEARCH_ATTRIBUTES.errorKind],
+  ] as const;
+  for (const [field, attribute] of fields) {
+    const value = filter[field];
+    if (value !== undefined) conditions.push(`${attribute} = ${quote(field, value)}`);
+  }
+  if (filter.cleanupDebt) conditions.push(`${SEARCH_ATTRIBUTES.cleanupDebt} = 'open'`);
+  return conditions.join(' AND ');
+}
+
+function quote(field: string, value: string): string {
+  if (/^[^'"\\\u0000-\u001f]{1,200}$/.test(value)) return `'${value}'`;
+  const issue = { path: field, message: 'must be at most 200 characters without quotes' };
+  throw new SlipwayError('InvalidRequest', `${field} ${issue.message}`, { issues: [issue] });
+}

@@ -1,0 +1,94 @@
+import { Client } from '@temporalio/client';
+import { NativeConnection, Runtime, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import { createActivities } from './activities/index.js';
+import type { WatchTiming } from './activities/watch.js';
+import { createProviders, getProvider } from './adapters/registry.js';
+import type { Config } from './config.js';
+import type { Logger } from './logging.js';
+import type { ServerConnectionOptions } from './temporal/connection.js';
+import { workflowBundle } from './workflow-bundle.js';
+
+export interface WorkerOptions {
+  config: Config;
+  connectionOptions: ServerConnectionOptions;
+  namespace: string;
+  logger: Logger;
+  /** Default: the built one. */
+  bundle?: WorkflowBundleOption;
+  /** 0 replays the whole history at every task: tests want that. Default 1,000. */
+  maxCachedWorkflows?: number;
+  watchTiming?: Partial<WatchTiming>;
+}
+
+export interface RunningWorker {
+  /** Resolves once it has stopped; rejects when it failed. */
+  done: Promise<void>;
+  /** Takes no more work, lets what runs finish for a while, then returns. */
+  stop(): Promise<void>;
+}
+
+/** Long enough for a provider call under way to be answered, in ms: what is cut off must be looked up later. */
+const SHUTDOWN_GRACE_MS = 20_000;
+
+/** Wires everything, and polls until it is stopped. Wakes the watcher of every credential that it holds. */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const { config, connectionOptions, namespace, logger } = options;
+  const { taskQueue, strays, sshKeys } = config;
+  const connection = await NativeConnection.connect(connectionOptions);
+  const client = new Client({ connection, namespace });
+  const providers = createProviders(config);
+  const { activities, watchers } = createActivities({
+    provider: (cloudCredRefId) => getProvider(providers, cloudCredRefId),
+    sshKeys,
+    client,
+    taskQueue,
+    logger,
+    strays,
+    watchTiming: options.watchTiming,
+  });
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue,
+    activities,
+    workflowBundle: options.bundle ?? (await workflowBundle()),
+    maxCachedWorkflows: options.maxCachedWorkflows ?? 1_000,
+    maxConcurrentWorkflowTaskExecutions: 100,
+    // Every watcher and every SSH probe under way holds a slot, and costs next to nothing.
+    maxConcurrentActivityTaskExecutions: 500,
+    workflowTaskPollerBehavior: { type: 'autoscaling' },
+    activityTaskPollerBehavior: { type: 'autoscaling' },
+    // A worker that dies takes its sticky tasks with it: another takes over after this.
+    stickyQueueScheduleToStartTimeout: 5_000,
+    shutdownGraceTime: SHUTDOWN_GRACE_MS,
+    shutdownForceTime: SHUTDOWN_GRACE_MS + 10_000,
+  });
+  const done = worker.run().finally(() => connection.close());
+  done.catch(() => undefined); // whoever awaits it gets the error
+  for (const cloudCredRefId of providers.keys()) await watchers.wake(cloudCredRefId);
+  logger.info({ taskQueue, namespace, credentials: [...providers.keys()] }, 'Worker is polling');
+  return {
+    done,
+    stop: async () => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await done;
+    },
+  };
+}
+
+/** Sends the SDK's own log through ours. Once per process, before any worker. */
+export function installRuntime(logger: Logger): void {
+  const at = (level: string) => level.toLowerCase() as 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  Runtime.install({
+    logger: {
+      log: (level, message, meta) => logger[at(level)](meta ?? {}, message),
+      trace: (message, meta) => logger.trace(meta ?? {}, message),
+      debug: (message, meta) => logger.debug(meta ?? {}, message),
+      info: (message, meta) => logger.debug(meta ?? {}, message), // the SDK tells a page at every start
+      warn: (message, meta) => logger.warn(meta ?? {}, message),
+      error: (message, meta) => logger.error(meta ?? {}, message),
+    },
+    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
+    shutdownSignals: [], // the process decides in which order things stop
+  });
+}
