@@ -63,6 +63,13 @@ export function typeSoldAt(catalog: Catalog, location: string, name: string): In
   return type;
 }
 
+/** Of a machine that exists. @throws {Error} when the catalog has changed under it. */
+export function typeNamed(catalog: Catalog, name: string): InstanceTypeSpec {
+  const type = catalog.instanceTypes.find((one) => one.name === name);
+  if (!type) throw new Error(`there is a machine of type ${name}, which is in no catalog`);
+  return type;
+}
+
 /** The image asked for, else the first that fits. @throws {CloudError} `image.not_found`, also for one that does not fit. */
 export function imageFor(catalog: Catalog, { architecture }: InstanceTypeSpec, imageId: string | undefined): ImageSpec {
   const fitting = catalog.images.filter((image) => image.architecture === architecture);

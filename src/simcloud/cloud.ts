@@ -1,34 +1,30 @@
-import { createHash } from 'node:crypto';
 import type { Addresses } from './addresses.js';
 import {
-  type Catalog,
   type ImageSpec,
   type InstanceTypeSpec,
   imageFor,
   type LocationSpec,
   locationNamed,
+  typeNamed,
   typeSoldAt,
 } from './catalog.js';
-import type { SimClock } from './clock.js';
 import { CloudError, invalid } from './errors.js';
 import type { CallSubject, Faults } from './faults.js';
 import { checkRules, toRules, withAdded, without } from './firewall-rules.js';
 import { type CallContext, Gate, type IncomingCall, type Outcome } from './gate.js';
-import type { Ledger } from './ledger.js';
-import { Machine, type MachineHost } from './machine.js';
+import type { Machine } from './machine.js';
+import { Machines, type MachinesParts, type MachinesSnapshot } from './machines.js';
 import { cutMachinePage, type Page } from './paging.js';
 import type { RateLimit } from './rate-limit.js';
 import { isPublicKey, makeHostKey } from './ssh-server.js';
-import { outOfStock, type Quota, type QuotaSetting, type Stock, type StockSetting } from './stock.js';
+import { outOfStock, type Quota, type QuotaSetting, type StockSetting } from './stock.js';
 import {
   type Account,
   type CreateSpec,
   type FirewallRules,
-  type HostKeyType,
   type MachineRecord,
   type NewFirewallRules,
   type Size,
-  type Timing,
   toBytes,
 } from './types.js';
 
@@ -41,25 +37,16 @@ import {
  * address), so no two calls see a machine half made.
  */
 
-export interface CloudParts {
-  seed: string;
-  clock: SimClock;
-  ledger: Ledger;
+export interface CloudParts extends MachinesParts {
   faults: Faults;
-  stock: Stock;
   quota: Quota;
   rateLimit: RateLimit | undefined;
   addresses: Addresses;
-  catalog: Catalog;
   accounts: Account[];
-  timing: Timing;
   pageSize: number;
   sshUser: string;
-  hostKeyType: HostKeyType;
   /** Ports inside every new machine on which something listens, unless its tag `services` says otherwise. */
   services: number[];
-  /** Called after anything that a restart must know. */
-  changed: () => void;
 }
 
 /** A type at a location, now. */
@@ -85,10 +72,7 @@ export interface QuotaView {
   current: number;
 }
 
-export interface CloudSnapshot {
-  machines: MachineRecord[];
-  nextSeq: number;
-  births: Record<string, number>;
+export interface CloudSnapshot extends MachinesSnapshot {
   stock: StockSetting[];
   quota: QuotaSetting[];
 }
@@ -96,14 +80,12 @@ export interface CloudSnapshot {
 const DEFAULT_DISK: Size = { value: 100, unit: 'GiB' };
 
 export class Cloud {
-  readonly #machines = new Map<string, Machine>();
+  readonly #machines: Machines;
   readonly #gate: Gate;
-  #nextSeq = 1;
-  /** How many machines each account and key has had: ids follow from it. */
-  #births: Record<string, number> = {};
 
   constructor(readonly parts: CloudParts) {
     const { clock, ledger, faults, rateLimit } = parts;
+    this.#machines = new Machines(parts);
     this.#gate = new Gate({
       clock,
       ledger,
@@ -151,13 +133,13 @@ export class Cloud {
   }
 
   quotas({ account }: CallContext): QuotaView[] {
-    const everywhere = { location: null, maximum: this.parts.quota.limit('*'), current: this.#count(account) };
+    const everywhere = { location: null, maximum: this.parts.quota.limit('*'), current: this.#machines.count(account) };
     return [
       everywhere,
       ...this.locations().map(({ name }) => ({
         location: name,
         maximum: this.parts.quota.limit(name),
-        current: this.#count(account, name),
+        current: this.#machines.count(account, name),
       })),
     ];
   }
@@ -182,10 +164,10 @@ export class Cloud {
     const { account, faults, requestId } = context;
     const now = clock.now();
     const key = spec.tags[ledger.refIdTag] ?? spec.clientToken ?? spec.name;
-    const seq = this.#nextSeq++;
+    const { id, seq } = this.#machines.newIdentity(account, key);
     const lagMs = faults.list?.kind === 'list-lags' ? faults.list.delayMs : timing.listingLagMs;
     const record: MachineRecord = {
-      id: this.#newId(account, key),
+      id,
       seq,
       account: account.name,
       key,
@@ -216,22 +198,7 @@ export class Cloud {
       holdsStock: true,
     };
     stock.take(location.name, type.name);
-    ledger.machineCreated(
-      {
-        id: record.id,
-        name: record.name,
-        account: account.name,
-        requestId,
-        tags: spec.tags,
-        location: record.location,
-        instanceType: record.instanceType,
-      },
-      record.pricePerHour,
-    );
-    const machine = new Machine(record, this.#host());
-    this.#machines.set(record.id, machine);
-    machine.begin();
-    this.parts.changed();
+    this.#machines.add(record, requestId);
     return record;
   }
 
@@ -244,10 +211,10 @@ export class Cloud {
   list(query: MachineQuery, context: CallContext): Page<MachineRecord> {
     const fault = context.faults.list;
     const youngest = fault?.kind === 'list-lags' ? this.parts.clock.now() - fault.delayMs : Number.POSITIVE_INFINITY;
-    const records = [...this.#machines.values()]
+    const records = this.#machines
+      .of(context.account)
       .filter((machine) => machine.isListed && machine.record.createdAt <= youngest)
       .map((machine) => machine.record)
-      .filter((record) => record.account === context.account.name)
       .filter((record) => query.location === undefined || record.location === query.location)
       .filter((record) => Object.entries(query.tags ?? {}).every(([key, value]) => record.tags[key] === value));
     return cutMachinePage(records, query.pageToken, query.pageSize ?? this.parts.pageSize, fault);
@@ -336,40 +303,32 @@ export class Cloud {
   }
 
   typeOf(record: MachineRecord): InstanceTypeSpec {
-    const type = this.parts.catalog.instanceTypes.find(({ name }) => name === record.instanceType);
-    if (!type) throw new Error(`${record.id} is a ${record.instanceType}, which is in no catalog`);
-    return type;
+    return typeNamed(this.parts.catalog, record.instanceType);
   }
 
   // For the control plane and persistence, which see every account's machines.
 
   findMachine(id: string): Machine | undefined {
-    return this.#machines.get(id);
+    return this.#machines.find(id);
   }
 
   snapshot(): CloudSnapshot {
-    return {
-      machines: [...this.#machines.values()].map((machine) => machine.record),
-      nextSeq: this.#nextSeq,
-      births: this.#births,
-      stock: this.parts.stock.settings(),
-      quota: this.parts.quota.settings(),
-    };
+    const { stock, quota } = this.parts;
+    return { ...this.#machines.snapshot(), stock: stock.settings(), quota: quota.settings() };
   }
 
   /** Resolves when the machines that ran answer again, where they did before. */
   async restore(snapshot: CloudSnapshot): Promise<void> {
-    for (const setting of snapshot.stock) this.parts.stock.set(setting);
-    for (const setting of snapshot.quota) this.parts.quota.set(setting);
-    this.#nextSeq = snapshot.nextSeq;
-    this.#births = snapshot.births;
-    await this.parts.addresses.reclaim(snapshot.machines.map((record) => record.address));
-    for (const record of snapshot.machines) this.#machines.set(record.id, new Machine(record, this.#host()));
-    await Promise.all([...this.#machines.values()].map((machine) => machine.resume()));
+    const { stock, quota, addresses } = this.parts;
+    stock.restore(snapshot.stock);
+    quota.restore(snapshot.quota);
+    await addresses.reclaim(snapshot.machines.map((record) => record.address));
+    await this.#machines.restore(snapshot);
   }
 
-  close(): void {
-    for (const machine of this.#machines.values()) machine.close();
+  /** Resolves when every port is free. */
+  async close(): Promise<void> {
+    await this.#machines.close();
     this.parts.addresses.close();
   }
 
@@ -380,40 +339,6 @@ export class Cloud {
     await machine.applyFirewall();
     this.parts.changed();
     return machine.record;
-  }
-
-  #host(): MachineHost {
-    const { clock, ledger, stock } = this.parts;
-    const giveBack = (record: MachineRecord): void => {
-      if (!record.holdsStock) return;
-      record.holdsStock = false;
-      stock.giveBack(record.location, record.instanceType);
-    };
-    return {
-      clock,
-      timing: () => this.parts.timing,
-      instanceType: (record) => this.typeOf(record),
-      makeHostKey: () => makeHostKey(this.parts.hostKeyType),
-      takeStock: (record) => {
-        stock.take(record.location, record.instanceType);
-        record.holdsStock = true;
-      },
-      statusBegan: (record) => {
-        ledger.statusBegan(record.id, record.status, record.pricePerHour);
-        if (record.status === 'stopped' || record.status === 'terminated') giveBack(record);
-      },
-      vanished: (record) => {
-        ledger.statusBegan(record.id, 'vanished', record.pricePerHour);
-        giveBack(record);
-        this.#machines.delete(record.id);
-        this.parts.changed();
-      },
-      forgotten: (record) => {
-        this.#machines.delete(record.id);
-        this.parts.changed();
-      },
-      changed: () => this.parts.changed(),
-    };
   }
 
   #validate(spec: CreateSpec): { type: InstanceTypeSpec; location: LocationSpec; image: ImageSpec } {
@@ -429,63 +354,37 @@ export class Cloud {
 
   /** @returns the machine that the same client token made before, if the account has that. */
   #refuseOrFindEarlier(spec: CreateSpec, account: Account): MachineRecord | undefined {
-    const earlier =
-      account.idempotentCreate && spec.clientToken !== undefined
-        ? this.#findByToken(spec.clientToken, account)
-        : undefined;
-    if (earlier) {
-      const isSame =
-        earlier.instanceType === spec.instanceType && earlier.location === spec.location && earlier.name === spec.name;
-      if (!isSame) invalid('clientToken', 'it was used before, for another request');
-      return earlier;
-    }
-    this.parts.quota.check(spec.location, this.#count(account, spec.location), this.#count(account));
-    if (!this.parts.stock.isAvailable(spec.location, spec.instanceType)) {
+    const earlier = this.#findByToken(spec, account);
+    if (earlier) return earlier;
+    const { quota, stock, catalog } = this.parts;
+    quota.check(spec.location, this.#machines.count(account, spec.location), this.#machines.count(account));
+    const isOpen = locationNamed(catalog, spec.location).available;
+    if (!isOpen || !stock.isAvailable(spec.location, spec.instanceType)) {
       throw outOfStock(spec.location, spec.instanceType);
     }
     return undefined;
   }
 
-  #findByToken(clientToken: string, account: Account): MachineRecord | undefined {
-    for (const { record } of this.#machines.values()) {
-      if (record.account === account.name && record.clientToken === clientToken) return record;
-    }
-    return undefined;
-  }
-
-  /** What counts against the quota: everything that is not `terminated`. */
-  #count(account: Account, location?: string): number {
-    let count = 0;
-    for (const { record } of this.#machines.values()) {
-      const isHere = location === undefined || record.location === location;
-      if (record.account === account.name && isHere && record.status !== 'terminated') count += 1;
-    }
-    return count;
+  /** @throws {CloudError} `request.invalid` when the token was used for another request. */
+  #findByToken(spec: CreateSpec, account: Account): MachineRecord | undefined {
+    if (!account.idempotentCreate || spec.clientToken === undefined) return undefined;
+    const earlier = this.#machines.of(account).find(({ record }) => record.clientToken === spec.clientToken)?.record;
+    if (!earlier) return undefined;
+    const isSame = (['name', 'location', 'instanceType'] as const).every((field) => earlier[field] === spec[field]);
+    return isSame ? earlier : invalid('clientToken', 'it was used before, for another request');
   }
 
   #get(id: string, { account }: CallContext): Machine {
-    const machine = this.#machines.get(id);
-    if (machine?.record.account !== account.name)
-      throw new CloudError('instance.not_found', `there is no instance ${id}`);
-    return machine;
+    const machine = this.#machines.find(id);
+    if (machine && machine.record.account === account.name) return machine;
+    throw new CloudError('instance.not_found', `there is no instance ${id}`);
   }
 
   #subjectOf(machineId: string): Omit<CallSubject, 'account'> | undefined {
-    const record = this.#machines.get(machineId)?.record;
+    const record = this.#machines.find(machineId)?.record;
     if (!record) return undefined;
     const { key, tags, instanceType, location, name } = record;
     return { key, tags, instanceType, location, name };
-  }
-
-  /** The same for the same seed, account, key and number of machines that key has had before. */
-  #newId(account: Account, key: string): string {
-    const birth = JSON.stringify([account.name, key]);
-    const nth = this.#births[birth] ?? 0;
-    this.#births[birth] = nth + 1;
-    return `i-${createHash('sha256')
-      .update(JSON.stringify([this.parts.seed, birth, nth]))
-      .digest('hex')
-      .slice(0, 17)}`;
   }
 }
 

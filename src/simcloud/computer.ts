@@ -47,10 +47,10 @@ export class Computer {
     return this.#doors.turnOn();
   }
 
-  /** Nobody gets in from this call on, and whoever is in is thrown out. */
-  powerOff(): void {
+  /** Nobody gets in from this call on, and whoever is in is thrown out; resolves when the ports are free. */
+  powerOff(): Promise<void> {
     this.#ssh = undefined;
-    void this.#doors.turnOff();
+    return this.#doors.turnOff();
   }
 
   /** Resolves when the ports are as the firewall rules, and time, say. */

@@ -120,7 +120,7 @@ export class Machine {
   }
 
   vanish(): void {
-    this.close();
+    void this.close();
     this.host.vanished(this.record);
   }
 
@@ -128,11 +128,11 @@ export class Machine {
     return this.#computer.ports();
   }
 
-  /** Frees ports and timers; the record stays. */
-  close(): void {
+  /** Frees ports and timers; the record stays. Resolves when the ports are free. */
+  async close(): Promise<void> {
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
-    this.#computer.powerOff();
+    await this.#computer.powerOff();
   }
 
   // What is planned, and what happens then.
@@ -243,7 +243,7 @@ export class Machine {
       this.#timers.delete(action);
       this.record.plans = this.record.plans.filter((plan) => plan.action !== action);
     }
-    this.#computer.powerOff();
+    void this.#computer.powerOff();
   }
 
   #changeHostKeyIfAsked(): void {

@@ -5,11 +5,12 @@ import { dirname } from 'node:path';
 const DEBOUNCE_MS = 25;
 
 /**
- * One JSON file, always whole: it is written beside and renamed over. A process that is killed loses the last moments
+ * One JSON file of one cloud, always whole: it is written beside and renamed over. A process that is killed loses the last moments
  * (25 ms and one write), as a cloud would that answers before it has replicated.
  */
 export class DataFile<T> {
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(
@@ -32,7 +33,7 @@ export class DataFile<T> {
   }
 
   changed(): void {
-    this.#timer ??= setTimeout(() => void this.flush(), DEBOUNCE_MS);
+    if (!this.#isClosed) this.#timer ??= setTimeout(() => void this.flush(), DEBOUNCE_MS);
   }
 
   /** Resolves when the state of this moment is in the file. */
@@ -41,6 +42,13 @@ export class DataFile<T> {
     this.#timer = undefined;
     this.#writing = this.#writing.then(() => this.#write());
     return this.#writing;
+  }
+
+  /** Writes a last time and never again: by then the file may be another cloud's. */
+  close(): Promise<void> {
+    const written = this.flush();
+    this.#isClosed = true;
+    return written;
   }
 
   async #write(): Promise<void> {

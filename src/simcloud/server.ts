@@ -54,7 +54,7 @@ export interface Simcloud {
   /** `http://127.0.0.1:PORT`; dialects live below it: `${url}/sim/v1`. */
   url: string;
   control: Control;
-  /** Everything is closed and written when this resolves; machines go on when a cloud starts from the same file. */
+  /** Everything is closed and written when this resolves, the second time as the first; machines go on when a cloud starts from the same file. */
   stop(): Promise<void>;
 }
 
@@ -75,7 +75,8 @@ interface Snapshot {
  * @throws {Error} when the port is taken, the data file is not ours, or `ssh.bind` asks for what the OS refuses.
  */
 export async function startSimcloud(options: SimcloudOptions = {}): Promise<Simcloud> {
-  const earlier = options.dataFile === undefined ? undefined : await DataFile.load<Snapshot>(options.dataFile);
+  const earlier = options.dataFile === undefined ? undefined : await load(options.dataFile);
+  let dataFile: DataFile<Snapshot> | undefined;
   const clock = new SimClock(earlier?.clockOffsetMs);
   const ledger = new Ledger(() => clock.now(), options.refIdTag ?? 'refId');
   const faults = new Faults();
@@ -105,15 +106,19 @@ export async function startSimcloud(options: SimcloudOptions = {}): Promise<Simc
     ledger: ledger.snapshot(),
     faults: faults.snapshot(),
   });
-  const dataFile = options.dataFile === undefined ? undefined : new DataFile(options.dataFile, snapshot);
 
   const control = createControl(cloud);
   const app = await createApp(cloud, control);
-  const stop = async (): Promise<void> => {
+  const close = async (): Promise<void> => {
     clock.stop();
     await app.close();
-    await dataFile?.flush();
-    cloud.close();
+    await dataFile?.close();
+    await cloud.close();
+  };
+  let closing: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    closing ??= close();
+    return closing;
   };
   try {
     if (earlier) {
@@ -121,12 +126,20 @@ export async function startSimcloud(options: SimcloudOptions = {}): Promise<Simc
       faults.restore(earlier.faults);
       await cloud.restore(earlier.cloud);
     }
+    // Not before: a restore that failed must not write half a cloud over the file.
+    if (options.dataFile !== undefined) dataFile = new DataFile(options.dataFile, snapshot);
     const url = await app.listen({ port: options.port ?? 0, host: options.host ?? '127.0.0.1' });
     return { url, control, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+async function load(path: string): Promise<Snapshot | undefined> {
+  const snapshot = await DataFile.load<Snapshot>(path);
+  if (snapshot && snapshot.version !== 1) throw new Error(`${path} is not a simcloud data file of this version`);
+  return snapshot;
 }
 
 function stockOf(catalog: Catalog): Stock {

@@ -46,6 +46,12 @@ export class Stock {
     });
   }
 
+  /** In place of all that was set. */
+  restore(settings: StockSetting[]): void {
+    this.#free.clear();
+    for (const setting of settings) this.set(setting);
+  }
+
   #add(location: string, instanceType: string, change: number): void {
     const free = this.#free.get(slot(location, instanceType));
     if (free !== undefined) this.#free.set(slot(location, instanceType), free + change);
@@ -80,6 +86,12 @@ export class Quota {
 
   settings(): QuotaSetting[] {
     return [...this.#limits].map(([location, maxInstances]) => ({ location, maxInstances }));
+  }
+
+  /** In place of all that was set. */
+  restore(settings: QuotaSetting[]): void {
+    this.#limits.clear();
+    for (const setting of settings) this.set(setting);
   }
 }
 
