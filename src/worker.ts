@@ -37,6 +37,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const connection = await NativeConnection.connect(connectionOptions);
   const client = new Client({ connection, namespace });
   const providers = createProviders(config);
+  const leaving = new AbortController();
   const { activities, watchers } = createActivities({
     provider: (cloudCredRefId) => getProvider(providers, cloudCredRefId),
     sshKeys,
@@ -44,6 +45,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     taskQueue,
     logger,
     strays,
+    leaving: leaving.signal,
     watchTiming: options.watchTiming,
   });
   const worker = await Worker.create({
@@ -71,6 +73,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     done,
     stop: async () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();
+      leaving.abort();
       await done;
     },
   };

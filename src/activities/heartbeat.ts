@@ -1,4 +1,5 @@
 import { activityInfo, Context, cancellationSignal, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { toApplicationFailure } from './failure.js';
 
 /** Often enough that a dead worker is noticed in seconds; the server throttles what is more. */
@@ -11,11 +12,16 @@ export interface Alive {
   report(progress: unknown): void;
 }
 
-/**
- * Runs an activity's work with a heartbeat beside it, and turns what it throws into a typed failure.
- * `patient: false` where the error table limits the patience (a create has other offers to go to).
- */
-export async function alive<T>(work: (alive: Alive) => Promise<T>, how = { patient: true }): Promise<T> {
+export interface AliveOptions {
+  /** False where the error table limits the patience: a create has other offers to go to. */
+  patient?: boolean;
+  /** This worker is going away: work that merely waits ends here, and another worker goes on with it. */
+  leaving?: AbortSignal;
+}
+
+/** Runs an activity's work with a heartbeat beside it, and turns what it throws into a typed failure. */
+export async function alive<T>(work: (alive: Alive) => Promise<T>, options: AliveOptions = {}): Promise<T> {
+  const { patient = true, leaving } = options;
   const { heartbeatTimeoutMs } = activityInfo();
   let progress: unknown;
   const beat = setInterval(() => heartbeat(progress), (heartbeatTimeoutMs ?? 40_000) / BEATS_PER_TIMEOUT);
@@ -23,12 +29,24 @@ export async function alive<T>(work: (alive: Alive) => Promise<T>, how = { patie
     progress = latest;
     heartbeat(progress);
   };
+  const cancelled = cancellationSignal();
   try {
-    return await work({ signal: cancellationSignal(), report });
+    return await work({ signal: leaving ? AbortSignal.any([cancelled, leaving]) : cancelled, report });
   } catch (error) {
-    if (cancellationSignal().aborted) await Context.current().cancelled; // throws: cancelled, not failed
-    throw toApplicationFailure(error, how);
+    if (cancelled.aborted) await Context.current().cancelled; // throws: cancelled, not failed
+    if (leaving?.aborted) throw goingAway();
+    throw toApplicationFailure(error, { patient });
   } finally {
     clearInterval(beat);
   }
+}
+
+/** Retried at once, elsewhere, by every policy: the type is no kind of the error table. */
+function goingAway(): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'WorkerLeaving',
+    message: 'The worker is going away; another goes on.',
+    nextRetryDelay: 100,
+    category: ApplicationFailureCategory.BENIGN,
+  });
 }

@@ -19,6 +19,8 @@ export interface ActivityDeps {
   taskQueue: string;
   logger: Logger;
   strays: 'report' | 'terminate';
+  /** Aborts when this worker is going away. */
+  leaving: AbortSignal;
   watchTiming?: Partial<WatchTiming>;
 }
 
@@ -38,8 +40,9 @@ export function createActivities(deps: ActivityDeps): { activities: Activities; 
       publicKeyOf: (sshKeyRef) => slipwayPublicKey(deps.sshKeys, sshKeyRef),
       wakeWatcher: (cloudCredRefId) => watchers.wake(cloudCredRefId),
       watchedAt: (cloudCredRefId) => watchers.listedAt(cloudCredRefId),
+      leaving: deps.leaving,
     }),
-    ...sshActivities(deps.sshKeys),
+    ...sshActivities(deps.sshKeys, deps.leaving),
     ...watchActivities({ ...deps, listing, watchers, timing: deps.watchTiming }),
   };
   return { activities, watchers };

@@ -16,6 +16,8 @@ export interface ProviderDeps {
   publicKeyOf(sshKeyRef: string): string;
   /** Makes sure that the account is being watched, and soon. Never fails: a dead watcher delays, it never strands. */
   wakeWatcher(cloudCredRefId: CloudCredRefId): Promise<void>;
+  /** Aborts when this worker is going away: what merely waits hands over to another. */
+  leaving: AbortSignal;
   /** When this account's watcher last finished a complete listing, epoch ms. */
   watchedAt(cloudCredRefId: CloudCredRefId): Promise<number | undefined>;
 }
@@ -41,6 +43,7 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
       });
   };
 
+  const { leaving } = deps;
   return {
     createInstance: (input) =>
       alive(
@@ -80,24 +83,27 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
       ),
 
     resolveCreate: ({ offer, refId, attempt, since }) =>
-      alive(async ({ signal }) => {
-        const provider = deps.provider(offer.cloudCredRefId);
-        const listing = deps.listing(offer.cloudCredRefId);
-        const key = attemptKey(refId, attempt);
-        const settled = toEpochMs(since) + provider.limits.listingLagMs;
-        let looks = 0;
-        for (let from = Date.now(); ; from = Math.max(Date.now(), settled)) {
-          if (from > Date.now()) await sleep(from - Date.now(), undefined, { signal });
-          const { instances, startedAt } = await listing.since(from, signal);
-          looks += 1;
-          const found = instances.find((one) => one.refId === refId && (isLive(one) || isFailedOurs(one, key)));
-          if (found) return { found: toCreated(provider, found, true), evidence: `found in listing ${looks}` };
-          if (looks >= 2 && startedAt >= settled) {
-            const lag = provider.limits.listingLagMs;
-            return { evidence: `absent from ${looks} complete listings, the last past the listing lag of ${lag} ms` };
+      alive(
+        async ({ signal }) => {
+          const provider = deps.provider(offer.cloudCredRefId);
+          const listing = deps.listing(offer.cloudCredRefId);
+          const key = attemptKey(refId, attempt);
+          const settled = toEpochMs(since) + provider.limits.listingLagMs;
+          let looks = 0;
+          for (let from = Date.now(); ; from = Math.max(Date.now(), settled)) {
+            if (from > Date.now()) await sleep(from - Date.now(), undefined, { signal });
+            const { instances, startedAt } = await listing.since(from, signal);
+            looks += 1;
+            const found = instances.find((one) => one.refId === refId && (isLive(one) || isFailedOurs(one, key)));
+            if (found) return { found: toCreated(provider, found, true), evidence: `found in listing ${looks}` };
+            if (looks >= 2 && startedAt >= settled) {
+              const lag = provider.limits.listingLagMs;
+              return { evidence: `absent from ${looks} complete listings, the last past the listing lag of ${lag} ms` };
+            }
           }
-        }
-      }),
+        },
+        { leaving },
+      ),
 
     lookAtInstance: (input) =>
       alive(async ({ signal }) => {
@@ -147,7 +153,7 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
       return provider.resizeVolume(cloudId, location, size, signal);
     }),
 
-    endInstance: (input) => alive(({ signal }) => endInstance(deps, input, signal)),
+    endInstance: (input) => alive(({ signal }) => endInstance(deps, input, signal), { leaving }),
   };
 }
 

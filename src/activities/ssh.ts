@@ -20,16 +20,19 @@ export function slipwayPublicKey(keys: SshKeys, sshKeyRef: string): string {
   return publicKeyOf(privateKey(keys, sshKeyRef));
 }
 
-export function sshActivities(keys: SshKeys): Pick<InstanceActivities, 'probeSsh'> {
+export function sshActivities(keys: SshKeys, leaving: AbortSignal): Pick<InstanceActivities, 'probeSsh'> {
   return {
     probeSsh: (input) =>
-      alive(async ({ signal, report }) => {
-        const { host, port, user, pinnedHostKey, withinMs } = input;
-        const target = { host, port, user, privateKey: privateKey(keys, input.sshKeyRef), pinnedHostKey };
-        const probe = await waitForSsh(target, { deadlineMs: withinMs, signal, onAttempt: report });
-        if (probe.ok) return { hostKey: probe.hostKey, evidence: probe.evidence };
-        throw unreachable(input, probe.failure, probe.evidence);
-      }),
+      alive(
+        async ({ signal, report }) => {
+          const { host, port, user, pinnedHostKey, withinMs } = input;
+          const target = { host, port, user, privateKey: privateKey(keys, input.sshKeyRef), pinnedHostKey };
+          const probe = await waitForSsh(target, { deadlineMs: withinMs, signal, onAttempt: report });
+          if (probe.ok) return { hostKey: probe.hostKey, evidence: probe.evidence };
+          throw unreachable(input, probe.failure, probe.evidence);
+        },
+        { leaving },
+      ),
   };
 }
 

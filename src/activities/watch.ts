@@ -19,6 +19,8 @@ export interface WatchDeps {
   watchers: WatcherRegistry;
   client: Client;
   logger: Logger;
+  /** Aborts when this worker is going away. */
+  leaving: AbortSignal;
   /** What to do with a live machine that has our identity and that no workflow here ever knew. */
   strays: 'report' | 'terminate';
   timing?: Partial<WatchTiming>;
@@ -60,15 +62,18 @@ export function watchActivities(deps: WatchDeps): WatchActivities {
   const timing = { ...TIMING, ...deps.timing };
   return {
     watchAccount: ({ cloudCredRefId }) =>
-      alive(async ({ signal, report }) => {
-        const provider = deps.provider(cloudCredRefId);
-        const watcher = deps.watchers.open(cloudCredRefId, report);
-        try {
-          return await new AccountWatch(deps, timing, provider, watcher.lastWake).run(watcher, signal);
-        } finally {
-          watcher.close();
-        }
-      }),
+      alive(
+        async ({ signal, report }) => {
+          const provider = deps.provider(cloudCredRefId);
+          const watcher = deps.watchers.open(cloudCredRefId, report);
+          try {
+            return await new AccountWatch(deps, timing, provider, watcher.lastWake).run(watcher, signal);
+          } finally {
+            watcher.close();
+          }
+        },
+        { leaving: deps.leaving },
+      ),
   };
 }
 

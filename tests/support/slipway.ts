@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import ssh2 from 'ssh2';
+import { inject } from 'vitest';
+import type { WatchTiming } from '../../src/activities/watch.js';
+import { SlipwayClient } from '../../src/client/client.js';
+import type { Config } from '../../src/config.js';
+import type { InstanceRequestInput } from '../../src/domain/instance/index.js';
+import { createLogger, type LogLevel } from '../../src/logging.js';
+import { type Simcloud, type SimcloudOptions, startSimcloud } from '../../src/simcloud/index.js';
+import { installRuntime, type RunningWorker, startWorker } from '../../src/worker.js';
+
+export const CREDENTIAL = 'sim-main';
+
+export interface SlipwayOptions {
+  simcloud?: SimcloudOptions;
+  /** Fields of the sim credential, such as `listingLagMs` or `without`. */
+  credential?: Record<string, unknown>;
+  maxCachedWorkflows?: number;
+  watchTiming?: Partial<WatchTiming>;
+  strays?: Config['strays'];
+}
+
+/** A whole Slipway for one test file: simulated cloud, worker in this process, client, and a task queue of its own. */
+export interface TestSlipway {
+  client: SlipwayClient;
+  temporal: Client;
+  cloud: Simcloud;
+  taskQueue: string;
+  config: Config;
+  startWorker(more?: Partial<SlipwayOptions>): Promise<RunningWorker>;
+  worker: RunningWorker;
+  close(): Promise<void>;
+}
+
+const logLevel = (process.env.SLIPWAY_TEST_LOG_LEVEL ?? 'silent') as LogLevel;
+const logger = createLogger({ level: logLevel, name: 'test' });
+let isInstalled = false;
+
+export async function openSlipway(options: SlipwayOptions = {}): Promise<TestSlipway> {
+  if (!isInstalled) installRuntime(logger);
+  isInstalled = true;
+  const address = inject('temporalAddress');
+  const taskQueue = `test-${randomUUID().slice(0, 8)}`;
+  // Watchers are named after the credential: tests that share a server must not share one.
+  const cloudCredRefId = `${CREDENTIAL}-${taskQueue}`;
+  const cloud = await startSimcloud(options.simcloud);
+  const config = testConfig(cloud, cloudCredRefId, taskQueue, options);
+  const start = (more: Partial<SlipwayOptions> = {}) =>
+    startWorker({
+      config: { ...config, ...(more.strays && { strays: more.strays }) },
+      connectionOptions: { address },
+      namespace: 'default',
+      logger,
+      bundle: { codePath: inject('workflowBundle') },
+      maxCachedWorkflows: more.maxCachedWorkflows ?? options.maxCachedWorkflows,
+      watchTiming: more.watchTiming ?? options.watchTiming,
+    });
+  const worker = await start();
+  const connection = await Connection.connect({ address });
+  const temporal = new Client({ connection });
+  return {
+    client: new SlipwayClient({ client: temporal, taskQueue }),
+    temporal,
+    cloud,
+    taskQueue,
+    config,
+    startWorker: start,
+    worker,
+    close: async () => {
+      await worker.stop();
+      await connection.close();
+      await cloud.stop();
+    },
+  };
+}
+
+export const workerKey = sshKey();
+
+function testConfig(cloud: Simcloud, cloudCredRefId: string, taskQueue: string, options: SlipwayOptions): Config {
+  const sim = { provider: 'sim', apiUrl: `${cloud.url}/sim/v1`, apiKey: 'sim-key', pollIntervalMs: 100 };
+  return {
+    credentials: [{ cloudCredRefId, ...sim, ...options.credential }],
+    sshKeys: { default: workerKey.privateKey },
+    taskQueue,
+    logLevel: 'silent',
+    strays: options.strays ?? 'report',
+  };
+}
+
+/** A fresh ed25519 pair in OpenSSH form. */
+export function sshKey(): { privateKey: string; publicKey: string } {
+  const pair = ssh2.utils.generateKeyPairSync('ed25519');
+  return { privateKey: pair.private, publicKey: pair.public };
+}
+
+export const userKey = sshKey();
+
+/** A request that works, for one offer of the simulated cloud. */
+export function requestFor(slipway: TestSlipway, more: Partial<InstanceRequestInput> = {}): InstanceRequestInput {
+  return {
+    refId: randomUUID(),
+    name: 'trainer-1',
+    publicKey: `${userKey.publicKey} ann@host`,
+    offers: [offerAt(slipway)],
+    ...more,
+  };
+}
+
+export function offerAt(slipway: TestSlipway, location = 'us-west-1', instanceType = 'gpu_1x_a10') {
+  const [credential] = slipway.config.credentials;
+  return { cloudCredRefId: credential?.cloudCredRefId ?? CREDENTIAL, location, instanceType };
+}

@@ -1,0 +1,30 @@
+import { defineConfig } from 'vitest/config';
+
+const shared = { pool: 'forks', restoreMocks: true } as const;
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    reporters: ['default', './tests/support/closing-line.ts'],
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: 'unit',
+          include: ['tests/{domain,adapters,simcloud,ssh,journal,docs}/**/*.test.ts', 'tests/*.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'engine',
+          include: ['tests/{workflows,replay,client,cli,temporal,firewall,chaos,processes}/**/*.test.ts'],
+          globalSetup: ['./tests/support/temporal.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
