@@ -39,6 +39,8 @@ export interface SimcloudOptions {
   ssh?: {
     /** `auto` (default): port 22 of the machine's address if the OS lets us, else 2222. */
     bind?: SshBind;
+    /** All machines on 127.0.0.1, each on a port of its own, as on systems that route no other. Default: only there. */
+    sharedAddress?: boolean;
     /** Default ed25519. */
     hostKeyType?: HostKeyType;
     /** Default ubuntu. */
@@ -89,7 +91,7 @@ export async function startSimcloud(options: SimcloudOptions = {}): Promise<Simc
     stock: stockOf(catalog),
     quota: new Quota(),
     rateLimit: options.rateLimit && new RateLimit(options.rateLimit, () => clock.now()),
-    addresses: await Addresses.open(options.ssh?.bind ?? 'auto'),
+    addresses: await Addresses.open(options.ssh?.bind ?? 'auto', options.ssh?.sharedAddress),
     catalog,
     accounts: (options.accounts ?? [DEFAULT_ACCOUNT]).map((account) => ({ ...account })),
     timing: { ...DEFAULT_TIMING, ...options.timing },

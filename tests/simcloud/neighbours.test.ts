@@ -28,4 +28,16 @@ describe('two clouds on one computer', () => {
     await cloud.control.advance(1_000);
     expect(await boundPort(cloud, made[299]?.id ?? '', 22)).not.toBeNull();
   });
+
+  it('puts all machines on 127.0.0.1 where there is no other address, each on a port of its own', async () => {
+    const cloud = await cloudWith({ ssh: { sharedAddress: true } });
+    const firewallRules = { ingressRules: [{ fromPort: 9999, toPort: 9999 }] };
+    const machines = await Promise.all(['a', 'b'].map((ref) => running(cloud, specFor(ref, { firewallRules }))));
+    expect(machines.map(({ publicAddress }) => publicAddress)).toEqual(['127.0.0.1', '127.0.0.1']);
+    for (const machine of machines) {
+      expect((await ssh(machine, 'hostname')).stdout).toBe(`${machine.name}\n`);
+      const port = await boundPort(cloud, machine.id, 9999);
+      expect(await dial('127.0.0.1', port ?? 0)).toBe('simcloud service on port 9999');
+    }
+  });
 });

@@ -3,7 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startSimcloud } from '../../src/simcloud/index.js';
-import { call, cloudWith, create, dial, running, spec, specFor, ssh, until, untilStatus } from './support.js';
+import {
+  call,
+  cloudWith,
+  create,
+  dial,
+  running,
+  spec,
+  specFor,
+  ssh,
+  stopClouds,
+  until,
+  untilStatus,
+} from './support.js';
 
 let folder: string;
 let dataFile: string;
@@ -12,7 +24,10 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'simcloud-'));
   dataFile = join(folder, 'deep', 'cloud.json');
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(async () => {
+  await stopClouds(); // hooks run last first, and a cloud that still lives would write into the folder again
+  await rm(folder, { recursive: true });
+});
 
 describe('a cloud that is started again from its file', () => {
   it('has its machines back: address, host key, firewall, and SSH that answers', async () => {

@@ -30,9 +30,11 @@ export async function cloudWith(options: SimcloudOptions = {}): Promise<Simcloud
   return cloud;
 }
 
-afterEach(async () => {
+export async function stopClouds(): Promise<void> {
   await Promise.all(opened.splice(0).map((cloud) => cloud.stop()));
-});
+}
+
+afterEach(stopClouds);
 
 export const KEY = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256, comment: 'ann@host' });
 export const OTHER_KEY = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256, comment: 'bob@host' });
