@@ -21,16 +21,9 @@ export const KIND_BY_CODE: Readonly<Record<string, ErrorKind>> = {
   'firewall.duplicate_rule': 'DuplicateFirewallRule',
 };
 
-/** Simcloud answers these instead of creating. All other codes of the table leave a doubt, or have no place there. */
-const CREATE_REFUSALS: ReadonlySet<string> = new Set([
-  'auth.invalid_key',
-  'auth.forbidden',
-  'quota.exceeded',
+/** A bare 409 may mean "it is there already"; with these simcloud says that it made nothing. */
+const CREATE_CONFLICTS: ReadonlySet<string> = new Set([
   'capacity.out_of_stock',
-  'image.not_found',
-  'resource.not_found',
-  'request.invalid',
-  'rate.limited',
   'instance.busy',
   'instance.wrong_state',
 ]);
@@ -52,7 +45,7 @@ export function judge(failure: HttpFailure): Verdict {
 
 export function isCreateRefusal(failure: HttpFailure): boolean {
   const code = codeOf(failure)?.code;
-  return code !== undefined && CREATE_REFUSALS.has(code);
+  return code !== undefined && CREATE_CONFLICTS.has(code);
 }
 
 function codeOf({ reason, body }: HttpFailure): { code: string; field?: string } | undefined {

@@ -85,7 +85,8 @@ export function toCreateBody(attrs: CreateInstanceAttrs, sendsClientToken: boole
     name,
     location,
     instanceType,
-    publicKeys,
+    // The user’s and ours may be the same.
+    publicKeys: [...new Set(publicKeys)],
     tags: withIdentity(attrs.tags, attrs),
     firewallRules: normaliseRules(firewallRules),
     ...compact({

@@ -1,0 +1,31 @@
+import type { Capability } from '../../src/domain/provider.js';
+import { API_KEY } from './clouds.js';
+import { type AdapterHarness, describeAdapter } from './contract.js';
+
+const harness = (lacks: readonly Capability[]): AdapterHarness => ({
+  provider: 'sim',
+  credential: (cloud, overrides) => ({
+    cloudCredRefId: 'sim-main',
+    provider: 'sim',
+    apiUrl: `${cloud.url}/sim/v1`,
+    apiKey: API_KEY,
+    without: lacks,
+    ...overrides,
+  }),
+  place: { location: 'us-west-1', subLocation: 'us-west-1a', instanceType: 'gpu_1x_a10' },
+  otherType: 'gpu_1x_a100_sxm4',
+  lacks,
+});
+
+const POORER = [
+  'stop-start-instance',
+  'reboot-instance',
+  'modify-firewall',
+  'tags',
+  'instance-userdata',
+  'resize-instance-volume',
+  'change-instance-type',
+] as const;
+
+describeAdapter('the sim adapter', harness([]));
+describeAdapter('the sim adapter, as a poorer cloud', harness(POORER));
