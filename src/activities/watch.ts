@@ -48,8 +48,11 @@ const SETTLED: ReadonlySet<LifecycleStatus> = new Set<LifecycleStatus>(['running
 /** One account's machines, as the watcher remembers them between two listings. */
 interface Seen {
   refId: string;
+  /** What its entity was last told, or knew by itself. */
   told: string;
   absences: number;
+  /** A machine that was first seen booting: its entity has just created it, and needs no telling. Epoch ms. */
+  untoldSince?: number;
 }
 
 /**
@@ -144,9 +147,10 @@ class AccountWatch {
       const told = digest(instance);
       const known = this.seen.get(instance.cloudId);
       if (known) known.absences = 0;
-      if (known?.told === told && !this.strays.has(instance.cloudId)) continue;
-      if (!known && this.isAsBelieved(refId, instance.status)) {
-        this.seen.set(instance.cloudId, { refId, told, absences: 0 });
+      if (known?.told === told && !this.strays.has(instance.cloudId) && !this.isOverdue(known)) continue;
+      if (!known && (instance.status === 'pending' || this.isAsBelieved(refId, instance.status))) {
+        const untoldSince = instance.status === 'pending' ? Date.now() : undefined;
+        this.seen.set(instance.cloudId, { refId, told, absences: 0, untoldSince });
         continue;
       }
       void this.queue.add(async () => {
@@ -221,6 +225,11 @@ class AccountWatch {
       if (error instanceof WorkflowNotFoundError) return false;
       throw new ProviderError(toFact(error), error);
     }
+  }
+
+  /** Booting for longer than a stray's grace, and nobody was told: it may be one. */
+  private isOverdue({ untoldSince }: Seen): boolean {
+    return untoldSince !== undefined && Date.now() - untoldSince > this.timing.strayGraceMs;
   }
 
   private isAsBelieved(refId: string, status: LifecycleStatus): boolean {
