@@ -90,8 +90,11 @@ function testConfig(cloud: Simcloud, cloudCredRefId: string, taskQueue: string, 
 
 /** A fresh ed25519 pair in OpenSSH form. */
 export function sshKey(): { privateKey: string; publicKey: string } {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519');
-  return { privateKey: pair.private, publicKey: pair.public };
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519');
+    // ssh2 1.17 writes one key in some 250 so that it cannot read it back.
+    if (!(ssh2.utils.parseKey(pair.private) instanceof Error)) return { privateKey: pair.private, publicKey: pair.public };
+  }
 }
 
 export const userKey = sshKey();
