@@ -46,7 +46,11 @@ export function credentialIssues(schema: z.ZodType, credential: unknown): { path
         message: 'is not a field of this provider',
       }));
     }
-    const isMissing = issue.code === 'invalid_type' && issue.input === undefined && /undefined$/.test(issue.message);
+    const isMissing = issue.code === 'invalid_type' && valueAt(credential, issue.path) === undefined;
     return [{ path: issue.path.join('.'), message: isMissing ? 'is missing' : issue.message }];
   });
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], value);
 }

@@ -215,7 +215,8 @@ export function toRetryAfterMs(header: string | null, now: number): number | und
   const text = header?.trim();
   if (!text) return undefined;
   if (/^\d+(?:\.\d+)?$/.test(text)) return Math.ceil(Number(text) * 1_000);
-  const at = Date.parse(text);
+  // Only a date has letters; left alone, Date.parse takes "-5" for a year.
+  const at = /^[A-Z]/i.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }
 

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import ssh2 from 'ssh2';
 import { afterEach } from 'vitest';
 import type { CredentialConfig } from '../../src/adapters/credential.js';
@@ -84,3 +86,12 @@ export function identityTags(refId: string, cloudCredRefId: string): Record<stri
 
 /** Never aborts. */
 export const calm = new AbortController().signal;
+
+/** Nobody listens there: the port was free a moment ago. (Port 1 will not do: `fetch` refuses it by itself.) */
+export async function closedUrl(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return `http://127.0.0.1:${port}`;
+}

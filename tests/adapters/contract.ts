@@ -16,6 +16,7 @@ import {
   API_KEY,
   attrsFor,
   calm,
+  closedUrl,
   cloudWith,
   foreignMachine,
   identityTags,
@@ -224,7 +225,7 @@ export function describeAdapter(name: string, harness: AdapterHarness): void {
 
       it('is refused when nobody listens at the address', async () => {
         const { cloud, attrs } = await scene();
-        const credential = harness.credential(cloud, { apiUrl: 'http://127.0.0.1:1' });
+        const credential = harness.credential(cloud, { apiUrl: await closedUrl() });
         const outcome = await openProvider(credential).createInstance(attrs('ref-1'), calm);
         expect(outcome).toMatchObject({ outcome: 'refused', failure: { kind: 'ServiceUnavailable' } });
       });

@@ -37,6 +37,10 @@ interface Sent {
 
 /** A provider whose cloud says exactly this, call after call; the last answer is repeated. */
 function answering(...answers: Canned[]): { provider: Provider; sent: Sent[] } {
+  return answeringAt(CREDENTIAL, ...answers);
+}
+
+function answeringAt(credential: CredentialConfig, ...answers: Canned[]): { provider: Provider; sent: Sent[] } {
   const sent: Sent[] = [];
   const canned: typeof fetch = async (url, init) => {
     const { pathname, search } = new URL(String(url));
@@ -47,7 +51,7 @@ function answering(...answers: Canned[]): { provider: Provider; sent: Sent[] } {
     const body = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
     return new Response(answer.status === 204 ? null : body, { status: answer.status, headers: answer.headers });
   };
-  return { provider: openProvider(CREDENTIAL, canned), sent };
+  return { provider: openProvider(credential, canned), sent };
 }
 
 const HTML = '<html><body>502 Bad Gateway</body></html>';
@@ -204,6 +208,12 @@ describe('odd answers', () => {
 });
 
 describe('what is sent', () => {
+  it('goes below the address, with or without a slash at its end', async () => {
+    const { provider, sent } = answeringAt({ ...CREDENTIAL, apiUrl: 'http://sim.test/sim/v1/' }, NO_INSTANCES);
+    await provider.listInstances(calm);
+    expect(sent.map(({ path }) => path)).toEqual(['/sim/v1/instances?tag=cloudCredRefId%3Dsim-main']);
+  });
+
   it('cannot lead to another path than the machine’s', async () => {
     const { provider, sent } = answering(json(202, {}));
     for (const cloudId of ['', '.', '..']) {
