@@ -8,6 +8,7 @@ import {
   type CloudInstance,
   type CreateInstanceAttrs,
   type CreateOutcome,
+  IDENTITY_TAGS,
   type Provider,
   toInstanceTypeId,
 } from '../../src/domain/provider.js';
@@ -136,6 +137,16 @@ export function describeAdapter(name: string, harness: AdapterHarness): void {
         const again = existing(await create('ref-1', { attemptKey: attemptKey('ref-1', 2) }));
         expect(again).toMatchObject({ adopted: true, instance: { cloudId: first.cloudId } });
         expect(await cloud.control.report()).toMatchObject({ created: 1, doubled: 0 });
+      });
+
+      it('adopts the machine of this attempt, if there are several of its refId', async () => {
+        const { create, machine, cloud, provider } = await scene();
+        await machine('ref-1');
+        const ours = identityTags('ref-1', provider.cloudCredRefId);
+        const second = attemptKey('ref-1', 2);
+        const ofThisAttempt = await foreignMachine(cloud, place, { ...ours, [IDENTITY_TAGS.attemptKey]: second });
+        const again = existing(await create('ref-1', { attemptKey: second }));
+        expect(again.instance.cloudId).toBe(ofThisAttempt);
       });
 
       it('finds its machine behind the first page of the listing', async () => {

@@ -1,7 +1,11 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { CredentialConfig } from '../../src/adapters/credential.js';
+import { HttpClient } from '../../src/adapters/http.js';
+import type { HttpFailure } from '../../src/adapters/http-failure.js';
+import { SimClient } from '../../src/adapters/sim/client.js';
 import { KIND_BY_CODE } from '../../src/adapters/sim/errors.js';
+import { toCreateBody } from '../../src/adapters/sim/mapping.js';
 import type { ErrorKind, ProviderError } from '../../src/domain/errors.js';
 import type { CreateInstanceAttrs, Provider } from '../../src/domain/provider.js';
 import { REFUSALS } from '../../src/simcloud/index.js';
@@ -141,6 +145,18 @@ describe('the error table', () => {
   });
 });
 
+describe('a type that cannot stop', () => {
+  it('is NotSupported, and its machines do not say that they can', async () => {
+    const cloud = await cloudWith();
+    const provider = openProvider({ ...CREDENTIAL, apiUrl: `${cloud.url}/sim/v1` });
+    const created = await provider.createInstance({ ...ATTRS, instanceType: 'gpu_8x_h100_sxm5' }, calm);
+    if (created.outcome !== 'exists') throw new Error(`not created: ${JSON.stringify(created)}`);
+    const { cloudId, location, capabilities } = created.instance;
+    expect(capabilities).not.toContain('stop-start-instance');
+    await expect(provider.stopInstance(cloudId, location, calm)).rejects.toMatchObject({ kind: 'NotSupported' });
+  });
+});
+
 describe('odd answers', () => {
   it.each([
     ['half a JSON', '{"instance": {"id": "i-1"'],
@@ -204,6 +220,33 @@ describe('odd answers', () => {
       kind: 'Internal',
     });
     expect(sent).toHaveLength(1);
+  });
+});
+
+describe('a create whose connection fails', () => {
+  const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED', syscall: 'connect' });
+  const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET', syscall: 'read' });
+
+  it.each([
+    ['refused', 'before it was sent', refused],
+    ['unknown', 'perhaps after it was sent', reset],
+  ])('is %s %s', async (outcome, _when, cause) => {
+    const lookUpOnly: typeof fetch = async (_url, init) => {
+      if (init?.method === 'POST') throw Object.assign(new TypeError('fetch failed'), { cause });
+      return new Response('{"instances":[]}');
+    };
+    const created = await openProvider(CREDENTIAL, lookUpOnly).createInstance(ATTRS, calm);
+    expect(created).toMatchObject({ outcome, failure: { kind: 'ServiceUnavailable' } });
+  });
+
+  it('keeps user data that was echoed out of what a debugger sees', async () => {
+    const script = '#!/bin/sh\nexport PASSWORD=planted-in-the-script';
+    const userDataBase64 = Buffer.from(script).toString('base64');
+    const echo: typeof fetch = async () => new Response(`cannot run ${script} (${userDataBase64})`, { status: 500 });
+    const http = new HttpClient({ baseUrl: 'http://sim.test', authorise: () => ({}), limits: {}, fetch: echo });
+    const body = toCreateBody({ ...ATTRS, userDataBase64 }, false);
+    const failure = await new SimClient(http).createInstance(body, calm).catch((error: HttpFailure) => error);
+    expect(failure).toMatchObject({ excerpt: 'cannot run [redacted] ([redacted])' });
   });
 });
 

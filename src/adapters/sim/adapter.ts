@@ -18,7 +18,7 @@ import { HttpFailure } from '../http-failure.js';
 import { collectPages } from '../pages.js';
 import type { Priority } from '../rate-limiter.js';
 import type { SimClient, SimInstance } from './client.js';
-import { isCreateRefusal, judge } from './errors.js';
+import { isCreateRefusal, judge, judgeAction } from './errors.js';
 import { ruleDifference, toCloudInstance, toCreateBody, toInstanceType, toSimSize, withIdentity } from './mapping.js';
 
 const ID = 'sim';
@@ -31,6 +31,7 @@ export interface SimProviderOptions {
 
 type Operation = Exclude<keyof Provider, 'id' | 'cloudCredRefId' | 'capabilities' | 'limits'>;
 
+const ACTIONS: ReadonlySet<Operation> = new Set(['stopInstance', 'startInstance', 'rebootInstance']);
 const ENDED: ReadonlySet<LifecycleStatus> = new Set(['terminating', 'terminated']);
 
 /** Simcloud, in its own dialect. What each operation owes its caller: `domain/provider.ts`. */
@@ -235,7 +236,8 @@ export class SimProvider implements Provider {
   }
 
   #toError(operation: Operation, about: string | undefined, error: unknown): ProviderError {
-    return toProviderError(error, { provider: ID, operation, about, judge });
+    const isAction = ACTIONS.has(operation);
+    return toProviderError(error, { provider: ID, operation, about, judge: isAction ? judgeAction : judge });
   }
 
   #need(capability: Capability, operation: Operation): void {

@@ -43,6 +43,13 @@ export function judge(failure: HttpFailure): Verdict {
   return { kind: known ?? byStatus, ...(code && { code }), ...(field && { field }) };
 }
 
+/** Of a stop, start or reboot: when simcloud objects to the type, the type cannot do it. */
+export function judgeAction(failure: HttpFailure): Verdict {
+  const verdict = judge(failure);
+  const isAboutType = verdict.kind === 'InvalidRequest' && verdict.field === 'instanceType';
+  return isAboutType ? { ...verdict, kind: 'NotSupported' } : verdict;
+}
+
 export function isCreateRefusal(failure: HttpFailure): boolean {
   const code = codeOf(failure)?.code;
   return code !== undefined && CREATE_CONFLICTS.has(code);
