@@ -6,7 +6,7 @@ import type { WatchTiming } from '../../src/activities/watch.js';
 import { SlipwayClient } from '../../src/client/client.js';
 import type { Config } from '../../src/config.js';
 import type { InstanceRequestInput } from '../../src/domain/instance/index.js';
-import { createLogger, type LogLevel } from '../../src/logging.js';
+import { createLogger, type Logger, type LogLevel } from '../../src/logging.js';
 import { type Simcloud, type SimcloudOptions, startSimcloud } from '../../src/simcloud/index.js';
 import { installRuntime, type RunningWorker, startWorker } from '../../src/worker.js';
 
@@ -19,6 +19,10 @@ export interface SlipwayOptions {
   maxCachedWorkflows?: number;
   watchTiming?: Partial<WatchTiming>;
   strays?: Config['strays'];
+  /** More credentials for the same cloud, by a name that `credentialNamed` finds. */
+  others?: Record<string, Record<string, unknown>>;
+  /** Default: silent, or SLIPWAY_TEST_LOG_LEVEL. */
+  logger?: Logger;
 }
 
 /** A whole Slipway for one test file: simulated cloud, worker in this process, client, and a task queue of its own. */
@@ -34,10 +38,11 @@ export interface TestSlipway {
 }
 
 const logLevel = (process.env.SLIPWAY_TEST_LOG_LEVEL ?? 'silent') as LogLevel;
-const logger = createLogger({ level: logLevel, name: 'test' });
+const quiet = createLogger({ level: logLevel, name: 'test' });
 let isInstalled = false;
 
 export async function openSlipway(options: SlipwayOptions = {}): Promise<TestSlipway> {
+  const logger = options.logger ?? quiet;
   if (!isInstalled) installRuntime(logger);
   isInstalled = true;
   const address = inject('temporalAddress');
@@ -79,8 +84,11 @@ export const workerKey = sshKey();
 
 function testConfig(cloud: Simcloud, cloudCredRefId: string, taskQueue: string, options: SlipwayOptions): Config {
   const sim = { provider: 'sim', apiUrl: `${cloud.url}/sim/v1`, apiKey: 'sim-key', pollIntervalMs: 100 };
+  const others = Object.entries(options.others ?? {}).map(([name, fields]) => {
+    return { cloudCredRefId: `${name}-${taskQueue}`, ...sim, ...fields };
+  });
   return {
-    credentials: [{ cloudCredRefId, ...sim, ...options.credential }],
+    credentials: [{ cloudCredRefId, ...sim, ...options.credential }, ...others],
     sshKeys: { default: workerKey.privateKey },
     taskQueue,
     logLevel: 'silent',
@@ -93,7 +101,8 @@ export function sshKey(): { privateKey: string; publicKey: string } {
   for (;;) {
     const pair = ssh2.utils.generateKeyPairSync('ed25519');
     // ssh2 1.17 writes one key in some 250 so that it cannot read it back.
-    if (!(ssh2.utils.parseKey(pair.private) instanceof Error)) return { privateKey: pair.private, publicKey: pair.public };
+    if (!(ssh2.utils.parseKey(pair.private) instanceof Error))
+      return { privateKey: pair.private, publicKey: pair.public };
   }
 }
 
@@ -108,6 +117,11 @@ export function requestFor(slipway: TestSlipway, more: Partial<InstanceRequestIn
     offers: [offerAt(slipway)],
     ...more,
   };
+}
+
+/** The full name of one of `others`. */
+export function credentialNamed(slipway: TestSlipway, name: string): string {
+  return `${name}-${slipway.taskQueue}`;
 }
 
 export function offerAt(slipway: TestSlipway, location = 'us-west-1', instanceType = 'gpu_1x_a10') {
