@@ -198,7 +198,7 @@ export class Cloud {
       holdsStock: true,
     };
     stock.take(location.name, type.name);
-    this.#machines.add(record, requestId);
+    this.#machines.add(record, requestId, faults.answer?.kind);
     return record;
   }
 

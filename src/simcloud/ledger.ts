@@ -1,4 +1,4 @@
-import type { Operation } from './fault-kinds.js';
+import type { FaultKind, Operation } from './fault-kinds.js';
 import type { MachineStatus, Price } from './types.js';
 
 /*
@@ -30,6 +30,8 @@ export interface LedgerEntry {
   account: string;
   /** The request that created it. */
   requestId: string;
+  /** What befell that request's answer: `late-work` means that it came to be long after. */
+  fault?: FaultKind;
   /** As they were at creation. */
   tags: Record<string, string>;
   location: string;

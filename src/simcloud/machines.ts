@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Catalog, type InstanceTypeSpec, typeNamed } from './catalog.js';
 import type { SimClock } from './clock.js';
+import type { FaultKind } from './fault-kinds.js';
 import type { Ledger } from './ledger.js';
 import { Machine, type MachineHost } from './machine.js';
 import { makeHostKey } from './ssh-server.js';
@@ -45,10 +46,11 @@ export class Machines {
     return { id: `i-${digest.digest('hex').slice(0, 17)}`, seq: this.#nextSeq++ };
   }
 
-  /** The machine exists, and bills, from here. @param requestId By which it came. */
-  add(record: MachineRecord, requestId: string): void {
+  /** The machine exists, and bills, from here. @param requestId By which it came, @param fault and what befell that request's answer. */
+  add(record: MachineRecord, requestId: string, fault?: FaultKind): void {
     const { id, name, account, tags, location, instanceType, pricePerHour } = record;
-    this.parts.ledger.machineCreated({ id, name, account, requestId, tags, location, instanceType }, pricePerHour);
+    const birth = { id, name, account, requestId, tags, location, instanceType, ...(fault && { fault }) };
+    this.parts.ledger.machineCreated(birth, pricePerHour);
     const machine = new Machine(record, this.#host());
     this.#machines.set(id, machine);
     machine.begin();
