@@ -46,15 +46,19 @@ export function nonRetryable(activityClass: ActivityClass): string[] {
 const HEARTBEAT_MS = 8_000;
 const MINUTE = 60_000;
 
+/**
+ * An attempt's time includes its wait in the account's rate queue (five creates a minute make the twentieth wait four).
+ * The call itself is bounded by the adapter, a dead worker by the heartbeat.
+ */
 const BASE: Record<ActivityClass, ActivityOptions> = {
   create: {
-    startToCloseTimeout: 2 * MINUTE,
-    scheduleToCloseTimeout: 15 * MINUTE,
+    startToCloseTimeout: 30 * MINUTE,
+    scheduleToCloseTimeout: 60 * MINUTE,
     retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 30_000 },
     priority: { priorityKey: 3 },
   },
   read: {
-    startToCloseTimeout: MINUTE,
+    startToCloseTimeout: 5 * MINUTE,
     retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: MINUTE },
     priority: { priorityKey: 3 },
   },
@@ -64,13 +68,13 @@ const BASE: Record<ActivityClass, ActivityOptions> = {
     priority: { priorityKey: 3 },
   },
   command: {
-    startToCloseTimeout: 2 * MINUTE,
-    scheduleToCloseTimeout: 10 * MINUTE,
+    startToCloseTimeout: 10 * MINUTE,
+    scheduleToCloseTimeout: 15 * MINUTE,
     retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 30_000 },
     priority: { priorityKey: 2 },
   },
   end: {
-    startToCloseTimeout: 2 * MINUTE,
+    startToCloseTimeout: 10 * MINUTE,
     retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 15 * MINUTE },
     priority: { priorityKey: 1 },
   },

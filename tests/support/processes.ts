@@ -36,9 +36,11 @@ export interface TopologyOptions {
   address: string;
   simcloud?: SimcloudOptions;
   credential?: Record<string, unknown>;
+  workerEnv?: Record<string, string>;
 }
 
-export async function openTopology({ address, simcloud, credential }: TopologyOptions): Promise<ProcessTopology> {
+export async function openTopology(options: TopologyOptions): Promise<ProcessTopology> {
+  const { address, simcloud, credential } = options;
   const folder = await mkdtemp(join(tmpdir(), 'slipway-topology-'));
   const taskQueue = `test-${randomUUID().slice(0, 8)}`;
   const cloudCredRefId = `sim-${taskQueue}`;
@@ -60,6 +62,7 @@ export async function openTopology({ address, simcloud, credential }: TopologyOp
     SLIPWAY_SSH_KEYS: join(folder, 'keys.json'),
     SLIPWAY_TASK_QUEUE: taskQueue,
     SLIPWAY_LOG_LEVEL: process.env.SLIPWAY_TEST_LOG_LEVEL ?? 'silent',
+    ...options.workerEnv,
   };
   const running = new Set<WorkerProcess>();
   const connection = await Connection.connect({ address });
