@@ -76,6 +76,11 @@ export class Instance {
     return this.current.phase;
   }
 
+  /** What our machine was last seen as. */
+  get lastStatus(): Observation['status'] | undefined {
+    return this.lastSeen?.cloudId === this.current.machine?.cloudId ? this.lastSeen?.status : undefined;
+  }
+
   snapshot(): InstanceSnapshot {
     return {
       state: this.current,

@@ -7,12 +7,16 @@ import { activities } from '../policies.js';
 
 /** Looks of our own begin late and grow rare: the watcher's signal comes first, unless it is dead. In ms. */
 const LOOK_GAP_MS = { first: 30_000, ceiling: 300_000 };
+/** A short wait is looked into as well: its first look comes after this part of it. */
+const FIRST_LOOK_SHARE = 1 / 4;
+/** The watcher tells changes: a machine that was last seen as the phase wants it may have none to tell. In ms. */
+const UNCHANGED_GAP_MS = 1_000;
 
 /** Waits until the provider shows what the phase waits for: through the watcher, by looking, or until the deadline. */
 export async function awaitProvider(instance: Instance): Promise<void> {
   const { phase, intents } = instance;
   const deadline = phaseDeadline(instance.state) ?? now();
-  let gap = LOOK_GAP_MS.first;
+  let gap = firstGap(instance, toEpochMs(deadline) - Date.now());
   const movedOn = () => instance.phase !== phase || instance.suspicion !== undefined;
   while (instance.phase === phase && instance.intents === intents) {
     if (instance.suspicion) await makeSure(instance);
@@ -24,6 +28,12 @@ export async function awaitProvider(instance: Instance): Promise<void> {
     if (late && instance.phase === phase && !instance.suspicion) instance.record({ type: 'RecordWaitTimeout' });
     gap = Math.min(2 * gap, LOOK_GAP_MS.ceiling);
   }
+}
+
+function firstGap({ phase, lastStatus }: Instance, left: number): number {
+  const wanted = phase === 'stopping' ? 'stopped' : 'running';
+  if (lastStatus === wanted) return UNCHANGED_GAP_MS;
+  return Math.min(LOOK_GAP_MS.first, Math.max(UNCHANGED_GAP_MS, left * FIRST_LOOK_SHARE));
 }
 
 /** The watcher, or a look, did not find our machine: asks for it by id, which is the last word. */
