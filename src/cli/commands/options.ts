@@ -1,0 +1,52 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { parseDuration } from '../../domain/duration.js';
+
+/** What several commands share, spelled once. */
+export interface JsonOption {
+  json?: boolean;
+}
+
+export function withJson(command: Command): Command {
+  return command.option('--json', 'print JSON; errors too, on stderr');
+}
+
+export interface WaitOptions {
+  watch?: boolean;
+  wait?: boolean;
+  timeout?: number;
+}
+
+export function withWaiting(command: Command, goal: string): Command {
+  return command
+    .option('--watch', `show the phases until it is ${goal}; exit 5 if it parks`)
+    .option('--wait', 'the same, without showing them')
+    .option('--timeout <duration>', 'watch or wait no longer than this (90s, 20m); exit 5', toTimeout);
+}
+
+export interface OrderOptions {
+  requestId?: string;
+  actor?: string;
+}
+
+export function withStamp(command: Command): Command {
+  return command
+    .option('--request-id <id>', 'the same id twice has one effect')
+    .option('--actor <name>', 'who asks: recorded with the order', process.env.SLIPWAY_ACTOR);
+}
+
+function toTimeout(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('Write 90s, 20m or 1h.');
+  return ms;
+}
+
+export function toCount(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('A whole number, from 1.');
+  return Number(text);
+}
+
+export function toPort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
+  if (port < 0 || port > 65_535) throw new InvalidArgumentError('A port, from 0 (any free one) to 65535.');
+  return port;
+}

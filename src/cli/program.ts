@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addChanges } from './commands/changes.js';
+import { addDemo } from './commands/demo.js';
+import { addDev } from './commands/dev.js';
+import { addEvents } from './commands/events.js';
+import { addLs } from './commands/ls.js';
+import { addOrders } from './commands/orders.js';
+import { addProvision } from './commands/provision.js';
+import { addRelease } from './commands/release.js';
+import { addShow } from './commands/show.js';
+import { addSimcloud } from './commands/simcloud.js';
+import { addWorker } from './commands/worker.js';
+import { EXIT_HELP } from './exit-codes.js';
+
+const COMMANDS = [
+  addProvision,
+  addShow,
+  addEvents,
+  addLs,
+  addOrders,
+  addChanges,
+  addRelease,
+  addWorker,
+  addSimcloud,
+  addDev,
+  addDemo,
+];
+
+/** The whole command line. It parses and prints; what may be done is decided by whoever it talks to. */
+export function createProgram(): Command {
+  const program = new Command('slipway')
+    .description('Rented GPU machines, each with one life: provisioned, watched, stopped, started, gone.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .exitOverride();
+  for (const add of COMMANDS) add(program);
+  for (const command of [program, ...program.commands]) command.addHelpText('after', EXIT_HELP);
+  return program;
+}
+
+function version(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}
