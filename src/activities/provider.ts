@@ -50,6 +50,7 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
         async ({ signal }) => {
           const { offer, refId, attempt } = input;
           const provider = deps.provider(offer.cloudCredRefId);
+          if (input.wasReset) await settle(provider, deps.listing(offer.cloudCredRefId), signal);
           const outcome = await provider.createInstance(
             {
               refId,
@@ -107,15 +108,14 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
 
     lookAtInstance: (input) =>
       alive(async ({ signal }) => {
-        const { cloudCredRefId, cloudId, location, force } = input;
+        const { cloudCredRefId, cloudId, location, trust } = input;
         const provider = deps.provider(cloudCredRefId);
         const now = Date.now();
-        const silentAfter = now - SILENT_INTERVALS * Math.max(provider.limits.pollIntervalMs, 1_000);
-        const watchedAt = force ? undefined : await deps.watchedAt(cloudCredRefId);
-        const known = force ? undefined : deps.listing(cloudCredRefId).peek(silentAfter);
+        const fresh = now - SILENT_INTERVALS * Math.max(provider.limits.pollIntervalMs, 1_000);
+        const known = trust === 'nobody' ? undefined : deps.listing(cloudCredRefId).peek(fresh);
         const mine = known?.instances.find((one) => one.cloudId === cloudId);
         if (known && mine) return { observation: toObservation(mine, known.startedAt, cloudCredRefId) };
-        if (watchedAt !== undefined && watchedAt >= silentAfter) return {};
+        if (trust === 'watcher' && ((await deps.watchedAt(cloudCredRefId)) ?? 0) >= fresh) return {};
         await deps.wakeWatcher(cloudCredRefId);
         try {
           const seen = await provider.getInstance(cloudId, location, signal);
@@ -155,6 +155,19 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
 
     endInstance: (input) => alive(({ signal }) => endInstance(deps, input, signal), { leaving }),
   };
+}
+
+/** After a reset: longer than the old run's create takes to notice that nobody waits for it any more, in ms. */
+const RESET_SETTLE_MS = 12_000;
+
+/**
+ * A reset ends a run, not the call that the run has under way: that one may still make a machine. It is given the time to
+ * be cut off (the activity's next heartbeat tells it) and the listing lag; the create that follows then meets the machine.
+ */
+async function settle(provider: Provider, listing: SharedListing, signal: AbortSignal): Promise<void> {
+  const settled = Date.now() + RESET_SETTLE_MS + provider.limits.listingLagMs;
+  await sleep(settled - Date.now(), undefined, { signal });
+  await listing.since(settled, signal);
 }
 
 /**
@@ -229,7 +242,13 @@ function isFailedOurs(instance: CloudInstance, key: string): boolean {
 }
 
 function toCreated(provider: Provider, instance: CloudInstance, adopted: boolean, requestId?: string): Created {
-  return { instance, provider: provider.id, adopted, ...(requestId && { providerRequestId: requestId }) };
+  return {
+    instance,
+    provider: provider.id,
+    adopted,
+    observation: toObservation(instance, Date.now(), provider.cloudCredRefId),
+    ...(requestId && { providerRequestId: requestId }),
+  };
 }
 
 function unknownOutcome(cause: FailureFact): FailureFact {

@@ -27,6 +27,8 @@ export interface CreateInput {
   tags: Record<string, string>;
   firewallRules: FirewallRules;
   userDataBase64?: string;
+  /** This run was reset: the create of the run before may still be on its way. */
+  wasReset?: boolean;
 }
 
 export interface Created {
@@ -34,6 +36,8 @@ export interface Created {
   provider: string;
   adopted: boolean;
   providerRequestId?: string;
+  /** What the answer itself showed: an adopted machine may run already. */
+  observation: Observation;
 }
 
 /** `found`: adopt it. Else the machine is proved absent, as `evidence` says. */
@@ -41,6 +45,12 @@ export interface Resolved {
   found?: Created;
   evidence: string;
 }
+
+/**
+ * `watcher`: a watcher that lists will tell, there is no need to look. `listing`: a fresh listing of this process will
+ * do. `nobody`: the provider is asked for this one machine.
+ */
+export type Trust = 'watcher' | 'listing' | 'nobody';
 
 export interface Looked {
   /** Absent when the watcher is alive: it will tell. */
@@ -70,6 +80,8 @@ export interface EndInput extends MachineRef {
 
 export interface WatchInput {
   cloudCredRefId: CloudCredRefId;
+  /** A look at an account that was empty: goes back to sleep at once if it still is. */
+  sweep?: boolean;
 }
 
 export interface Watched {
@@ -85,8 +97,8 @@ export interface InstanceActivities {
   createInstance(input: CreateInput): Promise<Created>;
   /** Looks with complete listings, twice and past the listing lag, for what an unanswered create may have made. */
   resolveCreate(input: { offer: Offer; refId: RefId; attempt: number; since: IsoTime }): Promise<Resolved>;
-  /** Looks once, unless the watcher is alive and `force` is not set. A get that finds nothing is `absent`. */
-  lookAtInstance(input: MachineRef & { force: boolean }): Promise<Looked>;
+  /** Looks once, at what `trust` allows. A get that finds nothing is `absent`. */
+  lookAtInstance(input: MachineRef & { trust: Trust }): Promise<Looked>;
   applyFirewall(input: MachineRef & { rules: FirewallRules }): Promise<void>;
   /** Fails with SshUnreachable, and the classified reason, when it does not answer in time. */
   probeSsh(input: ProbeInput): Promise<Probed>;

@@ -64,11 +64,11 @@ interface Seen {
 export function watchActivities(deps: WatchDeps): WatchActivities {
   const timing = { ...TIMING, ...deps.timing };
   return {
-    watchAccount: ({ cloudCredRefId }) =>
+    watchAccount: ({ cloudCredRefId, sweep = false }) =>
       alive(
         async ({ signal, report }) => {
           const provider = deps.provider(cloudCredRefId);
-          const watcher = deps.watchers.open(cloudCredRefId, report);
+          const watcher = deps.watchers.open(cloudCredRefId, report, { alert: !sweep });
           try {
             return await new AccountWatch(deps, timing, provider, watcher.lastWake).run(watcher, signal);
           } finally {
@@ -107,6 +107,8 @@ class AccountWatch {
       }
       const alert = Date.now() - this.lastWake() < this.timing.alertMs;
       const quietFor = Date.now() - Math.max(busyAt, this.lastWake());
+      // Nothing woke this watch, it only looks whether something arrived late: an empty account sends it back to sleep.
+      if (listing && this.lastWake() === 0 && this.seen.size === 0 && this.strays.size === 0) return { idle: true };
       if (listing && quietFor > this.timing.idleAfterMs) return { idle: true };
       const restless = alert || listing?.instances.some(({ status }) => !SETTLED.has(status)) || this.hasAbsences();
       await watcher.sleep(this.pace(restless === true), signal);

@@ -29,8 +29,8 @@ export class WatcherRegistry {
     private readonly logger: Logger,
   ) {}
 
-  open(cloudCredRefId: CloudCredRefId, report: (listedAt: number) => void) {
-    const watcher: LocalWatcher = { lastWake: Date.now() };
+  open(cloudCredRefId: CloudCredRefId, report: (listedAt: number) => void, { alert }: { alert: boolean }) {
+    const watcher: LocalWatcher = { lastWake: alert ? Date.now() : 0 };
     this.local.set(cloudCredRefId, watcher);
     return {
       lastWake: () => watcher.lastWake,

@@ -11,10 +11,13 @@ import { wakeSignal } from './messages.js';
 import { watchActivities } from './policies.js';
 
 const LONG_HISTORY = 1_000;
+/** An empty account is looked at again after this, in ms; the gap doubles until something happens. */
+const SWEEP_GAP_MS = { first: 5 * 60_000, ceiling: 6 * 3_600_000 };
 
 /**
- * Watches one provider account for all instances in it: hosts one long activity, which lists and signals. Asleep, at no
- * cost, while the account is empty. A wake-up that reaches this workflow comes from a process that does not run the
+ * Watches one provider account for all instances in it: hosts one long activity, which lists and signals. While the
+ * account is empty it sleeps, and only looks now and then: a create that was given up can come true an hour later, and
+ * must not bill unseen. A wake-up that reaches this workflow comes from a process that does not run the
  * activity: then it begins anew, at its fast pace.
  */
 export async function watch({ cloudCredRefId }: WatchInput): Promise<never> {
@@ -23,6 +26,8 @@ export async function watch({ cloudCredRefId }: WatchInput): Promise<never> {
     wakes += 1;
   });
   const { watchAccount } = watchActivities();
+  let sweepGap = SWEEP_GAP_MS.first;
+  let sweep = false;
   while (workflowInfo().historyLength < LONG_HISTORY && !workflowInfo().continueAsNewSuggested) {
     const before = wakes;
     const woken = () => wakes !== before;
@@ -35,11 +40,13 @@ export async function watch({ cloudCredRefId }: WatchInput): Promise<never> {
         () => undefined,
       );
     try {
-      const { idle } = await scope.run(() => watchAccount({ cloudCredRefId }));
+      const { idle } = await scope.run(() => watchAccount({ cloudCredRefId, sweep }));
       guard.cancel();
-      if (idle) await condition(woken);
+      sweepGap = sweep && idle ? Math.min(2 * sweepGap, SWEEP_GAP_MS.ceiling) : SWEEP_GAP_MS.first;
+      sweep = idle && !(await condition(woken, sweepGap, { summary: 'until the next look at an empty account' }));
     } catch (error) {
       if (!isCancellation(error) || !woken()) throw error;
+      sweep = false;
     }
   }
   return await continueAsNew<typeof watch>({ cloudCredRefId });

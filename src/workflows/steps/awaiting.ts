@@ -1,4 +1,4 @@
-import type { MachineRef } from '../../activities/types.js';
+import type { MachineRef, Trust } from '../../activities/types.js';
 import { toEpochMs, toIsoTime } from '../../domain/ids.js';
 import { machineOf, phaseDeadline, WAITS_FOR } from '../../domain/instance/index.js';
 import { type Instance, now } from '../entity.js';
@@ -17,6 +17,7 @@ export async function awaitProvider(instance: Instance): Promise<void> {
   const { phase, intents } = instance;
   const deadline = phaseDeadline(instance.state) ?? now();
   let gap = firstGap(instance, toEpochMs(deadline) - Date.now());
+  let trust: Trust = gap === UNCHANGED_GAP_MS ? 'listing' : 'watcher';
   const movedOn = () => instance.phase !== phase || instance.suspicion !== undefined;
   while (instance.phase === phase && instance.intents === intents) {
     if (instance.suspicion) await makeSure(instance);
@@ -24,7 +25,8 @@ export async function awaitProvider(instance: Instance): Promise<void> {
     if (await instance.until(movedOn, nextLook, `for ${WAITS_FOR[phase]}`)) continue;
     const late = now() >= deadline;
     // A deadline is never declared on the word of a watcher that may be dead: the last look is our own.
-    await look(instance, late);
+    await look(instance, late ? 'nobody' : trust);
+    trust = 'listing'; // a watcher that tells changes may have told this one to a run that was reset, or lost
     if (late && instance.phase === phase && !instance.suspicion) instance.record({ type: 'RecordWaitTimeout' });
     gap = Math.min(2 * gap, LOOK_GAP_MS.ceiling);
   }
@@ -39,7 +41,7 @@ function firstGap({ phase, lastStatus }: Instance, left: number): number {
 /** The watcher, or a look, did not find our machine: asks for it by id, which is the last word. */
 export async function makeSure(instance: Instance): Promise<void> {
   instance.suspicion = undefined;
-  const observation = await look(instance, true);
+  const observation = await look(instance, 'nobody');
   if (!observation || instance.phase === 'terminated') return;
   if (observation.status === 'absent' || observation.status === 'terminated') {
     instance.suspicion = undefined;
@@ -47,12 +49,16 @@ export async function makeSure(instance: Instance): Promise<void> {
   }
 }
 
-async function look(instance: Instance, force: boolean) {
-  const { lookAtInstance } = activities('read', force ? 'look at the machine' : 'look, unless it is being watched', {
-    scheduleToCloseTimeout: 60_000,
-  });
+const LOOKS: Record<Trust, string> = {
+  watcher: 'look, unless it is being watched',
+  listing: 'look, in a fresh listing or by id',
+  nobody: 'look, by id',
+};
+
+async function look(instance: Instance, trust: Trust) {
+  const { lookAtInstance } = activities('read', LOOKS[trust], { scheduleToCloseTimeout: 60_000 });
   try {
-    const { observation } = await instance.call(() => lookAtInstance({ ...machineRef(instance), force }));
+    const { observation } = await instance.call(() => lookAtInstance({ ...machineRef(instance), trust }));
     if (observation) instance.observe(observation);
     return observation;
   } catch (error) {

@@ -1,3 +1,4 @@
+import { workflowInfo } from '@temporalio/workflow';
 import { currentAttempt, type InstanceRequestInput } from '../../domain/instance/index.js';
 import { offerId } from '../../domain/placement/offer.js';
 import type { Instance } from '../entity.js';
@@ -25,8 +26,9 @@ export async function create(instance: Instance, request: InstanceRequestInput):
   const { createInstance } = activities('create', `create at ${offerId(offer)}, attempt ${attempt}`);
   const input = { refId, attempt, offer, name, publicKey, sshKeyRef, imageId, diskSize, tags, firewallRules };
   try {
-    const created = await instance.call(() => createInstance({ ...input, userDataBase64 }));
+    const created = await instance.call(() => createInstance({ ...input, userDataBase64, wasReset: wasReset() }));
     instance.record({ type: 'RecordCreated', ...created });
+    if (created.observation) instance.observe(created.observation);
   } catch (error) {
     instance.record({ type: 'RecordCreateError', failure: toFailureFact(error, 'UnknownOutcome') });
   }
@@ -43,6 +45,14 @@ async function resolve(instance: Instance): Promise<void> {
   const { resolveCreate } = activities('resolve', `look for what attempt ${attempt} at ${offerId(offer)} made`);
   const resolved = await instance.interruptible(() => resolveCreate({ offer, refId, attempt, since }));
   if (!resolved) return;
-  if (resolved.found) instance.record({ type: 'RecordCreated', ...resolved.found });
-  else instance.record({ type: 'RecordAbsent', evidence: resolved.evidence });
+  const { found, evidence } = resolved;
+  if (!found) return instance.record({ type: 'RecordAbsent', evidence });
+  instance.record({ type: 'RecordCreated', ...found });
+  if (found.observation) instance.observe(found.observation);
+}
+
+/** `temporal workflow reset` made this run: the one before may have left a create on its way. */
+function wasReset(): boolean {
+  const { runId, originalExecutionRunId } = workflowInfo();
+  return runId !== originalExecutionRunId;
 }
