@@ -34,7 +34,8 @@ export function chooseOffer(input: PlacementInput): Choice {
   const { offers, attempts, now, provisionBy } = input;
   const giveUp = (why?: string): Choice => ({ choice: 'give-up', failure: summarise(offers, attempts, why) });
   if (now >= provisionBy) return giveUp('provisionWithin has passed');
-  if (attempts.length >= input.maxOffers) return giveUp(`maxOffers (${input.maxOffers}) attempts were made`);
+  const counted = attempts.filter(({ failure }) => failure?.kind !== 'RateLimited'); // we were too fast: no answer
+  if (counted.length >= input.maxOffers) return giveUp(`maxOffers (${input.maxOffers}) attempts were made`);
 
   const open = offers
     .map((offer) => ({ offer, block: blockOf(offer, attempts), tries: inconclusive(offer, attempts) }))
@@ -63,7 +64,8 @@ function blockOf(offer: Offer, attempts: readonly Attempt[]): Block {
       return earlier.failure?.kind === failure.kind && covers(failure.kind, earlier.offer, offer);
     }).length;
     const base = Math.min(gap.ceiling, gap.first * 2 ** alike);
-    const next = toIsoTime(toEpochMs(failedAt) + jitter(base, `${offerId(offer)}#${attempt}`));
+    const wait = Math.max(jitter(base, `${offerId(offer)}#${attempt}`), failure.retryAfterMs ?? 0);
+    const next = toIsoTime(toEpochMs(failedAt) + wait);
     if (until === undefined || next > until) until = next;
   }
   return until;
@@ -73,6 +75,7 @@ const GAPS: Partial<Record<ErrorKind, { first: number; ceiling: number }>> = {
   InsufficientResources: CAPACITY_GAP_MS,
   ServiceUnavailable: OUTAGE_GAP_MS,
   RateLimited: OUTAGE_GAP_MS,
+  NotYet: OUTAGE_GAP_MS,
   Internal: OUTAGE_GAP_MS,
 };
 
