@@ -24,7 +24,8 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
     }
     case 'stop':
       refuseEnded(state, command);
-      if (state.phase === 'stopped' || state.desired === 'stopped') return [];
+      // Not the phase: a stopped machine whose start is wanted would start, and the later wish counts.
+      if (state.desired === 'stopped') return [];
       if (!state.handedOver) refusePhase(state, command, 'it was never ready: terminate it instead');
       if (!state.machine) refusePhase(state, command, 'it has no machine');
       need(state, command, 'stop-start-instance');
@@ -42,7 +43,10 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
       need(state, command, 'reboot-instance');
       return [{ type: 'RebootRequested', ...stamp }];
     case 'retry':
-      if (state.phase === 'parked') return [{ type: 'RetryRequested', ...stamp }];
+      if (state.phase === 'parked') {
+        if (state.desired === 'terminated') refusePhase(state, command, 'it is being terminated');
+        return [{ type: 'RetryRequested', ...stamp }];
+      }
       // While something cannot be deleted, or be found, a retry means: try that again now.
       if (state.debts.length > 0 && state.phase !== 'terminated') return [{ type: 'RetryRequested', ...stamp }];
       if (state.phase === 'creating' && state.attempts.at(-1)?.outcome === 'unknown') {

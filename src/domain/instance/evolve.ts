@@ -1,8 +1,9 @@
 import { toMs } from '../duration.js';
 import type { FailureFact } from '../errors.js';
+import { sameRules } from '../firewall.js';
 import { type IsoTime, toEpochMs, toIsoTime } from '../ids.js';
-import type { InstanceEvent } from './events.js';
-import type { Phase } from './phase.js';
+import type { InstanceEvent, InstanceEventType } from './events.js';
+import { FINAL, IN_USE, type Phase, STOPPABLE } from './phase.js';
 import {
   type Attempt,
   type Change,
@@ -54,6 +55,7 @@ export function open(event: InstanceEvent): InstanceState {
 /** Folds one fact into the state. To refuse is `decide`'s work; by now it has happened. */
 export function evolve(before: InstanceState, event: InstanceEvent): InstanceState {
   if (event.seq !== before.seq + 1) throw new CorruptHistoryError(`event ${event.seq} after ${before.seq}`);
+  if (FINAL.has(before.phase) && !AFTER_THE_END.has(event.type)) inPhase(before, event);
   const state = { ...before, seq: event.seq };
   switch (event.type) {
     case 'InstanceRequested':
@@ -110,7 +112,8 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
       );
     }
     case 'FirewallApplied': {
-      const changes = state.changes.filter(({ kind }) => kind !== 'firewall');
+      // A wish that came while these were being applied is still to be done.
+      const changes = state.changes.filter((one) => one.kind !== 'firewall' || !sameRules(one.rules, event.rules));
       const applied = { ...state, appliedRules: event.rules, changes };
       return state.phase === 'firewalling' ? enter('connecting', applied, event) : applied;
     }
@@ -119,26 +122,28 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
       return enter('ready', { ...state, machine, handedOver: true, failure: undefined }, event);
     }
 
+    case 'FirewallFailed':
+      return loseMachine(inPhase(state, event, 'firewalling'), event, event.failure);
+    case 'SshFailed':
+      return loseMachine(inPhase(state, event, 'connecting'), event, event.failure);
     case 'WaitTimedOut':
     case 'MachineFailed':
-    case 'FirewallFailed':
-    case 'SshFailed':
-      return loseMachine(state, event, event.failure);
+      return loseMachine(inPhase(state, event, ...IN_USE), event, event.failure);
     case 'MachineVanished': {
-      if (!state.handedOver) return loseMachine(state, event, event.failure);
+      if (!inPhase(state, event, ...IN_USE).handedOver) return loseMachine(state, event, event.failure);
       // Its user has lost it, and nothing is left to keep: ending it proves that it is gone.
       return enter('terminating', { ...state, desired: 'terminated', failure: event.failure }, event);
     }
     case 'StopRefused':
       return enter(
         'ready',
-        { ...inPhase(state, event, 'stopping'), desired: 'running', failure: event.failure },
+        { ...inPhase(state, event, 'stopping'), desired: unlessEnding(state, 'running'), failure: event.failure },
         event,
       );
     case 'StartRefused':
       return enter(
         'stopped',
-        { ...inPhase(state, event, 'starting'), desired: 'stopped', failure: event.failure },
+        { ...inPhase(state, event, 'starting'), desired: unlessEnding(state, 'stopped'), failure: event.failure },
         event,
       );
     case 'RebootRefused':
@@ -146,10 +151,12 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     case 'MachineDiscarded':
       return enter('placing', endMachine(inPhase(state, event, 'discarding'), event.cloudId), event);
     case 'InstanceParked':
-      return enter('parked', { ...state, failure: event.failure, rebootWanted: false }, event);
+      return enter('parked', { ...inPhase(state, event, 'placing'), failure: event.failure }, event);
 
-    case 'InstanceStopping':
-      return enter('stopping', { ...state, freshFrom: event.at, rebootWanted: false, failure: undefined }, event);
+    case 'InstanceStopping': {
+      const stopping = { ...inPhase(state, event, ...STOPPABLE), freshFrom: event.at, rebootWanted: false };
+      return enter('stopping', { ...stopping, failure: undefined }, event);
+    }
     case 'InstanceStopped':
       return enter('stopped', { ...inPhase(state, event, 'stopping'), failure: undefined }, event);
     case 'InstanceStarting':
@@ -162,13 +169,18 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     }
     case 'RebootAccepted':
       return enter('pending', { ...inPhase(state, event, 'rebooting'), freshFrom: event.at }, event);
-    case 'StoppedOutside':
-      return enter('stopped', { ...state, desired: 'stopped', rebootWanted: false }, event);
-    case 'StartedOutside':
-      return enter('pending', { ...inPhase(state, event, 'stopped'), desired: 'running', failure: undefined }, event);
+    case 'StoppedOutside': {
+      const desired = unlessEnding(state, 'stopped');
+      return enter('stopped', { ...inPhase(state, event, 'ready'), desired, rebootWanted: false }, event);
+    }
+    case 'StartedOutside': {
+      const desired = unlessEnding(state, 'running');
+      return enter('pending', { ...inPhase(state, event, 'stopped'), desired, failure: undefined }, event);
+    }
 
     case 'TerminationBegan':
-      return enter('terminating', state, event);
+      machineOf(state);
+      return enter('terminating', inPhase(state, event, ...IN_USE, 'parked', 'discarding'), event);
     case 'InstanceTerminated': {
       const over = state.machine ? endMachine(state, state.machine.cloudId) : state;
       const failure = event.failure ?? state.failure;
@@ -226,6 +238,14 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
   }
 }
 
+/** What can still be said of an instance that is over: machines that arrived late, and what is owed. */
+const AFTER_THE_END: ReadonlySet<InstanceEventType> = new Set<InstanceEventType>([
+  'StrayFound',
+  'StrayEnded',
+  'CleanupDebtClosed',
+  'DebtReleased',
+]);
+
 function unknownEvent(event: never): never {
   throw new CorruptHistoryError(`unknown event ${(event as InstanceEvent).type}: a newer version wrote it`);
 }
@@ -257,8 +277,13 @@ function failAttempt(state: InstanceState, failure: FailureFact, at: IsoTime): I
 function loseMachine(state: InstanceState, event: InstanceEvent, failure: FailureFact): InstanceState {
   if (!state.handedOver) return enter('discarding', failAttempt(state, failure, event.at), event);
   // What was wanted is forgotten, or the loop would try the same again at once; not so a wish to end it.
-  const desired: Desired = state.desired === 'terminated' ? 'terminated' : 'running';
+  const desired = unlessEnding(state, 'running');
   return enter('parked', { ...state, desired, failure, rebootWanted: false }, event);
+}
+
+/** No refusal, failure or stranger's deed undoes a wish to end it: the machine would bill on. */
+function unlessEnding(state: InstanceState, desired: Desired): Desired {
+  return state.desired === 'terminated' ? 'terminated' : desired;
 }
 
 function endMachine(state: InstanceState, cloudId: string): InstanceState {
@@ -287,7 +312,7 @@ function handle(state: InstanceState, event: Requested): InstanceState {
 
 /** Begins a new round: earlier refusals are forgotten. A kept machine is looked at again instead. */
 function retry(state: InstanceState, event: InstanceEvent): InstanceState {
-  if (state.phase !== 'parked') return state;
+  if (state.phase !== 'parked' || state.desired === 'terminated') return state;
   const desired: Desired = 'running';
   const fresh = { ...state, desired, failure: undefined, freshFrom: event.at };
   if (state.machine) return enter('pending', fresh, event);

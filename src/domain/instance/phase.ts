@@ -46,6 +46,27 @@ export const WAITS_FOR_A_PERSON: ReadonlySet<Phase> = new Set<Phase>(['ready', '
 /** Nothing leads out of these. */
 export const FINAL: ReadonlySet<Phase> = new Set<Phase>(['terminated']);
 
+/** Phases with a machine that is wanted: one that fails in them is lost. A parked one has failed already. */
+export const IN_USE: ReadonlySet<Phase> = new Set<Phase>([
+  'pending',
+  'firewalling',
+  'connecting',
+  'ready',
+  'stopping',
+  'stopped',
+  'starting',
+  'rebooting',
+]);
+
+/** Where a stop can begin, once the machine was ever handed over. `starting` and `rebooting` finish their call first. */
+export const STOPPABLE: ReadonlySet<Phase> = new Set<Phase>([
+  'ready',
+  'pending',
+  'firewalling',
+  'connecting',
+  'parked',
+]);
+
 /** Phases in which the instance is on its way out, and no command but terminate, retry and release means anything. */
 export const ENDING: ReadonlySet<Phase> = new Set<Phase>(['terminating', 'terminated']);
 

@@ -5,7 +5,7 @@ import { chooseOffer } from '../placement/choose.js';
 import { offerOf } from '../provider.js';
 import type { Finding, Observation } from './commands.js';
 import type { InstanceFact } from './events.js';
-import { type Phase, WAITS_FOR } from './phase.js';
+import { type Phase, STOPPABLE, WAITS_FOR } from './phase.js';
 import type { Policy } from './policy.js';
 import { CorruptHistoryError, currentAttempt, type InstanceState, machineOf } from './state.js';
 
@@ -68,7 +68,7 @@ export function record(state: InstanceState, finding: Finding, now: IsoTime): In
     }
     case 'RecordDebt': {
       const { cloudId, offer, pricePerHour } = machineOf(state);
-      if (state.debts.some((debt) => debt.cloudId === cloudId)) return [];
+      if (state.debts.some((debt) => debt.cloudId === cloudId) || state.ended.includes(cloudId)) return [];
       const { failure } = finding;
       return [{ type: 'CleanupDebtOpened', cloudId, offer, failure, ...(pricePerHour && { pricePerHour }) }];
     }
@@ -97,9 +97,6 @@ function reconcile(state: InstanceState, now: IsoTime): InstanceFact[] {
     return [{ type: 'InstanceRebooting' }];
   return [];
 }
-
-/** Where a stop can begin, once the machine was ever handed over. `starting` and `rebooting` finish their call first. */
-const STOPPABLE: ReadonlySet<Phase> = new Set<Phase>(['ready', 'pending', 'firewalling', 'connecting', 'parked']);
 
 function end(state: InstanceState, at: IsoTime): InstanceFact[] {
   const { phase, machine } = state;
