@@ -30,11 +30,19 @@ export function lifeOf(slipway: TestSlipway, request: InstanceRequestInput): Lif
   const { refId } = request;
   const events = async () => (await client.events(refId)).events;
   const types = async () => (await events()).map(({ type }) => type);
-  const machines = async () => (await cloud.control.ledger()).filter(({ tags }) => tags.refId === refId);
+  const machinesOf = async () => (await cloud.control.ledger()).filter(({ tags }) => tags.refId === refId);
   return {
     refId,
     request,
-    until: (phases, timeoutMs = 30_000) => client.waitFor(refId, phases, { timeoutMs }),
+    until: async (phases, timeoutMs = 30_000) => {
+      try {
+        return await client.waitFor(refId, phases, { timeoutMs });
+      } catch (error) {
+        const story = (await events()).map(({ seq, at, type }) => `${seq}. ${at} ${type}`);
+        const machines = (await machinesOf()).map(({ id, history }) => `${id} ${JSON.stringify(history)}`);
+        throw new Error(`${(error as Error).message}\n${[...story, ...machines].join('\n')}`, { cause: error });
+      }
+    },
     events,
     types,
     event: async <T extends InstanceEvent['type']>(type: T) => {
@@ -50,8 +58,8 @@ export function lifeOf(slipway: TestSlipway, request: InstanceRequestInput): Lif
       const tag = { refId, ...match?.tag };
       return (await cloud.control.addFault({ ...fault, match: { ...match, tag } })).id;
     },
-    machines,
-    live: async () => (await machines()).filter(({ isLive }) => isLive),
+    machines: machinesOf,
+    live: async () => (await machinesOf()).filter(({ isLive }) => isLive),
   };
 }
 
