@@ -5,6 +5,7 @@ import type { Offer } from '../placement/offer.js';
 import type { CloudInstance, LifecycleStatus } from '../provider.js';
 import type { Size } from '../size.js';
 import type { AbsenceProof, CommandStamp } from './events.js';
+import type { RequestIssue } from './request.js';
 import type { Change } from './state.js';
 
 /** What people and services ask of an instance. */
@@ -86,6 +87,8 @@ export class CommandRefused extends Error {
   constructor(
     readonly kind: RefusalKind | 'NotSupported' | 'InvalidRequest',
     message: string,
+    /** InvalidRequest: what is wrong, by field. */
+    readonly issues: readonly RequestIssue[] = [],
   ) {
     super(message);
   }

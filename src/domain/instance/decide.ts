@@ -1,10 +1,11 @@
 import { sameRules } from '../firewall.js';
 import type { InstanceCapability } from '../provider.js';
-import { isSize, toBytes } from '../size.js';
+import { toBytes } from '../size.js';
+import { commandIssues } from './command-issues.js';
 import { type Command, CommandRefused } from './commands.js';
 import type { CommandStamp, InstanceFact } from './events.js';
 import { ENDING, type Phase } from './phase.js';
-import { firewallIssues, type RequestIssue, tagIssues, toRules } from './request.js';
+import { type RequestIssue, toRules } from './request.js';
 import type { InstanceState } from './state.js';
 
 /**
@@ -14,6 +15,7 @@ import type { InstanceState } from './state.js';
  * @throws {CommandRefused} When the command breaks a rule; nothing is recorded then.
  */
 export function decide(state: InstanceState, command: Command): InstanceFact[] {
+  refuseIssues(commandIssues(command));
   if (isHandled(state, command)) return [];
   const stamp: CommandStamp = { requestId: command.requestId, ...(command.actor && { actor: command.actor }) };
   switch (command.type) {
@@ -57,7 +59,6 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
       return release(state, command, stamp);
     case 'setFirewallRules': {
       refuseEnded(state, command);
-      refuseIssues(collect((report) => firewallIssues(command.firewallRules, 'firewallRules', report)));
       const rules = toRules(command.firewallRules);
       if (sameRules(rules, state.firewallRules)) return [];
       if (state.phase === 'parked') refusePhase(state, command, 'retry it first');
@@ -66,7 +67,6 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
     }
     case 'updateTags': {
       refuseEnded(state, command);
-      refuseIssues(collect((report) => tagIssues(command.tags, 'tags', report)));
       if (sameTags(command.tags, state.tags)) return [];
       if (state.phase === 'parked') refusePhase(state, command, 'retry it first');
       needIfKnown(state, command, 'tags');
@@ -75,9 +75,6 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
     case 'changeInstanceType': {
       refuseEnded(state, command);
       const { instanceType } = command;
-      if (typeof instanceType !== 'string' || instanceType.trim() === '') {
-        refuseIssues([{ path: 'instanceType', message: 'must be a non-empty string' }]);
-      }
       if (state.machine?.offer.instanceType === instanceType) return [];
       if (state.phase !== 'stopped') refusePhase(state, command, 'it must be stopped');
       need(state, command, 'change-instance-type');
@@ -86,7 +83,6 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
     case 'resizeVolume': {
       refuseEnded(state, command);
       const { size } = command;
-      if (!isSize(size)) refuseIssues([{ path: 'size', message: 'must be { value, unit }, such as 200 GiB' }]);
       if (state.diskSize && toBytes(state.diskSize) === toBytes(size)) return [];
       if (state.diskSize && toBytes(size) < toBytes(state.diskSize)) {
         refuseIssues([{ path: 'size', message: `must not be below ${state.diskSize.value} ${state.diskSize.unit}` }]);
@@ -104,9 +100,6 @@ export function isHandled(state: InstanceState, { requestId }: CommandStamp): bo
 }
 
 function release(state: InstanceState, command: Command & { type: 'release' }, stamp: CommandStamp): InstanceFact[] {
-  if (typeof command.reason !== 'string' || command.reason.trim() === '') {
-    refuseIssues([{ path: 'reason', message: 'must say why the machine may be let go: it is recorded' }]);
-  }
   const { cloudId, reason } = command;
   if (cloudId && state.ended.includes(cloudId)) return [];
   const [debt, ...others] = cloudId ? state.debts.filter((open) => open.cloudId === cloudId) : state.debts;
@@ -138,15 +131,13 @@ function needIfKnown(state: InstanceState, command: Command, capability: Instanc
   if (state.machine) need(state, command, capability);
 }
 
-function collect(check: (report: (path: string, message: string) => void) => void): RequestIssue[] {
-  const issues: RequestIssue[] = [];
-  check((path, message) => issues.push({ path, message }));
-  return issues;
-}
-
 function refuseIssues(issues: readonly RequestIssue[]): void {
   if (issues.length === 0) return;
-  throw new CommandRefused('InvalidRequest', issues.map(({ path, message }) => `${path} ${message}`).join('; '));
+  throw new CommandRefused(
+    'InvalidRequest',
+    issues.map(({ path, message }) => `${path} ${message}`).join('; '),
+    issues,
+  );
 }
 
 function sameTags(a: Record<string, string>, b: Record<string, string>): boolean {

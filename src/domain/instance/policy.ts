@@ -36,6 +36,7 @@ export const POLICY_DURATIONS = [
   'stoppedToRunning',
   'toTerminated',
 ] as const satisfies readonly (keyof Policy)[];
+export type PolicyDuration = (typeof POLICY_DURATIONS)[number];
 
 /** Shorter is a typo, longer is for ever: one second, and thirty days. */
 export const DURATION_BOUNDS_MS = { min: 1_000, max: 30 * 86_400_000 } as const;

@@ -58,10 +58,13 @@ export const LIMITS = {
   ipRanges: 50,
   userDataBase64: 256 * 1024,
   word: 128,
+  requestId: 255,
+  actor: 255,
+  reason: 1000,
 } as const;
 
-type Report = (path: string, message: string) => void;
-type Fields = Record<string, unknown>;
+export type Report = (path: string, message: string) => void;
+export type Fields = Record<string, unknown>;
 
 /**
  * Everything that is wrong with a request, whoever sent it. The one validator: client, CLI and workflow all ask it,
@@ -116,20 +119,20 @@ const REQUEST_FIELDS = [
   'policy',
 ];
 
-function isFields(value: unknown): value is Fields {
+export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function checkUnknown(fields: Fields, path: string, known: readonly string[], report: Report): void {
+export function checkUnknown(fields: Fields, path: string, known: readonly string[], report: Report): void {
   for (const field of Object.keys(fields)) {
-    if (!known.includes(field)) report(path ? `${path}.${field}` : field, 'is not a field of a request');
+    if (!known.includes(field)) report(path ? `${path}.${field}` : field, 'is not a field here');
   }
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
-function checkText(value: unknown, path: string, max: number, report: Report): void {
+export function checkText(value: unknown, path: string, max: number, report: Report): void {
   if (typeof value !== 'string' || value.trim() === '') report(path, 'must be a non-empty string');
   else if (value.length > max) report(path, `must be at most ${max} characters`);
   else if (CONTROL.test(value)) report(path, 'must be one line without control characters');
@@ -175,7 +178,7 @@ function checkOffers(value: unknown, report: Report): void {
   }
 }
 
-function checkSize(value: unknown, path: string, report: Report): void {
+export function checkSize(value: unknown, path: string, report: Report): void {
   if (!isSize(value)) report(path, `must be { value, unit } with a unit of ${Object.keys(SIZE_UNITS).join(', ')}`);
 }
 
