@@ -96,6 +96,7 @@ describe('a machine that does not answer SSH', () => {
   it.each([
     ['closes', (socket: Socket) => socket.end()],
     ['resets', (socket: Socket) => socket.resetAndDestroy()],
+    ['says why and closes', (socket: Socket) => socket.end('Exceeded MaxStartups\r\n')],
   ])('is cut before the banner, when it %s', async (_how, greet) => {
     const { port } = await up(serveTcp(greet));
     failed(await probeSsh(target(port, keys.ed25519), QUICK), 'reset', /before the SSH banner/);

@@ -173,7 +173,7 @@ function toSshError(error: ClientError, stage: Stage, heard: string, target: Ssh
   }
   if (error.level === 'client-authentication') return keyRejected(target);
   if (stage === 'authenticating' && /authentication/i.test(error.message)) return keyRejected(target);
-  if (stage === 'accepted' && error.level === 'protocol' && heard) {
+  if (stage === 'accepted' && error.level === 'protocol' && heard && !/Connection lost/.test(error.message)) {
     return new SshError('silent', `${about} accepted TCP and says ${quote(heard)}, which is not SSH`);
   }
   if (error.level === 'handshake') {
