@@ -9,6 +9,7 @@ const TRIAL = `set -e
 mount -t tmpfs tmpfs /run && mkdir /run/up /run/work
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/up,workdir=/run/work /etc
 ip link add trial0 type veth peer name trial1
+ip link add trial2 type bridge
 for tables in iptables ip6tables; do
   $tables -A INPUT -p tcp -m conntrack --ctorigdstport 80 --ctdir ORIGINAL -j ACCEPT
   $tables -t nat -A PREROUTING -j RETURN

@@ -1,5 +1,4 @@
-import type { NetnsHost } from './netns.js';
-import { helloServer } from './netns.js';
+import { helloServer, type NetnsHost } from './netns.js';
 
 const BRIDGE = '10.231.255.1';
 const CONTAINER = '10.231.255.2';
@@ -48,7 +47,7 @@ export async function runContainer(
   );
 }
 
-/** What dockerd does to the filter table at each start: its chains anew, its jumps first. It empties DOCKER-USER of nothing, and fills it only when it is new. */
+/** What dockerd does to the filter table at each start: its jumps come first; DOCKER-USER is filled only when new. */
 export async function startDocker(host: NetnsHost): Promise<void> {
   for (const tables of ['iptables', 'ip6tables']) {
     await host.must(`${tables} -N DOCKER-USER 2>/dev/null && ${tables} -A DOCKER-USER -j RETURN || true

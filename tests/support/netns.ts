@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { publicKeyOf, type SshTarget } from '../../src/activities/ssh-probe.js';
 
@@ -41,6 +41,8 @@ export interface SshdOptions {
 export class NetnsHost {
   readonly user = 'root';
   #sshd: ChildProcess | undefined;
+  /** One `nsenter` each, on this side of the process namespace. */
+  readonly #children = new Set<ChildProcess>();
 
   private constructor(
     private readonly holder: ChildProcess,
@@ -48,6 +50,9 @@ export class NetnsHost {
     /** As seen from here. */
     readonly address: string,
     readonly address6: string,
+    /** Where we stand, as seen from the host. */
+    readonly outside: string,
+    readonly outside6: string,
   ) {}
 
   /** Up, with addresses and without sshd. Whoever makes it removes it. */
@@ -57,7 +62,7 @@ export class NetnsHost {
     await saying(holder, 'up');
     const block = await claimBlock(holder);
     const { link, ours, theirs, ours6, theirs6 } = addressesOf(block);
-    const host = new NetnsHost(holder, link, theirs, theirs6);
+    const host = new NetnsHost(holder, link, theirs, theirs6, ours, ours6);
     await command('ip', 'addr', 'add', `${ours}/30`, 'dev', link);
     await command('ip', 'addr', 'add', `${ours6}/64`, 'dev', link, 'nodad');
     await command('ip', 'link', 'set', link, 'up');
@@ -68,6 +73,8 @@ export class NetnsHost {
 
   /** Ends every process of the host; its namespaces go with them. */
   async remove(): Promise<void> {
+    // A process namespace ends when all in it are reaped, which is their parents' work: those are here.
+    for (const child of this.#children) child.kill('SIGKILL');
     const gone = this.holder.exitCode === null ? once(this.holder, 'exit') : undefined;
     this.holder.stdin?.end();
     await gone;
@@ -100,6 +107,8 @@ export class NetnsHost {
   async start(word: string, ...args: string[]): Promise<ChildProcess> {
     const [file, ...rest] = this.#inside(...args);
     const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#children.add(child);
+    child.once('exit', () => this.#children.delete(child));
     await saying(child, word);
     return child;
   }
@@ -141,8 +150,10 @@ export class NetnsHost {
     this.#sshd = undefined;
   }
 
-  async signalSshd(signal: 'TERM' | 'STOP'): Promise<void> {
-    await this.must(`kill -${signal} "$(cat /run/sshd.pid)"`);
+  async signalSshd(signal: 'TERM' | 'STOP' | 'CONT'): Promise<void> {
+    // nsenter stops itself with its child, and wakes the child when it is woken.
+    if (signal === 'CONT') this.#sshd?.kill('SIGCONT');
+    else await this.must(`kill -${signal} "$(cat /run/sshd.pid)"`);
   }
 
   #inside(...args: string[]): [string, ...string[]] {
@@ -151,7 +162,7 @@ export class NetnsHost {
   }
 }
 
-/** Whether a "hello" comes back. A firewall drops without a word: hence no answer in `timeoutMs` means no. */
+/** Whether a "hello" comes back. A firewall drops without a word: no answer in `timeoutMs` means no. */
 export async function answers(host: string, port: number, timeoutMs = 1_500): Promise<boolean> {
   return await new Promise<boolean>((resolve) => {
     const socket = connect({ host, port, timeout: timeoutMs });
@@ -164,6 +175,14 @@ export async function answers(host: string, port: number, timeoutMs = 1_500): Pr
     socket.on('error', () => end(false));
     socket.on('end', () => end(false));
   });
+}
+
+/** A server of ours, on the host's own link: says "hello" to whoever comes out. */
+export async function listenOutside(address: string): Promise<{ port: number; close(): void }> {
+  const server = createServer((socket) => socket.end('hello'));
+  server.listen(0, address);
+  await once(server, 'listening');
+  return { port: (server.address() as AddressInfo).port, close: () => server.close() };
 }
 
 export function helloServer(port: number): string {
