@@ -181,13 +181,27 @@ export class Instance {
     return await work();
   }
 
+  /**
+   * Runs an activity that is cancelled once the instance is to be terminated, or the phase moved on: whoever wants it
+   * ended does not wait for a provider that does not answer a stop. Answers whether it was done.
+   */
+  async unlessEnding(work: () => Promise<void>): Promise<boolean> {
+    const { phase } = this;
+    const movedOn = () => this.phase !== phase || this.current.desired === 'terminated';
+    const done = await this.cancelledOnce(movedOn, () => work().then(() => true));
+    return done === true && this.phase === phase;
+  }
+
   /** Runs an activity that is cancelled, and answered with `undefined`, once the phase or the intents moved on. */
-  async interruptible<T>(work: () => Promise<T>, over: () => boolean = () => false): Promise<T | undefined> {
-    this.publish();
+  async interruptible<T>(work: () => Promise<T>): Promise<T | undefined> {
     const { phase, intents } = this;
+    return await this.cancelledOnce(() => this.phase !== phase || this.intents !== intents, work);
+  }
+
+  private async cancelledOnce<T>(movedOn: () => boolean, work: () => Promise<T>): Promise<T | undefined> {
+    this.publish();
     const guard = new CancellationScope();
     const scope = new CancellationScope();
-    const movedOn = () => this.phase !== phase || this.intents !== intents || over();
     guard
       .run(() => condition(movedOn))
       .then(

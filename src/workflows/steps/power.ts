@@ -20,18 +20,22 @@ export async function reboot(instance: Instance): Promise<void> {
 
 type Order = keyof InstanceActivities & ('stopInstance' | 'startInstance' | 'rebootInstance');
 
-/** Gives the order once per phase; answers whether the provider took it. Repeating one does no harm, and is spared. */
+/**
+ * Gives the order once per phase; answers whether the provider took it. Repeating one does no harm, and is spared. A
+ * terminate cuts it short.
+ */
 async function order(instance: Instance, verb: Order): Promise<boolean> {
   const { phase, since } = instance.state;
   const given = `${phase}@${since}`;
   if (instance.orderGiven === given) return true;
   const call: (input: MachineRef) => Promise<void> = activities('command', verb)[verb];
   try {
-    await instance.call(() => call(machineRef(instance)));
-    instance.orderGiven = given;
+    const taken = await instance.unlessEnding(() => call(machineRef(instance)));
+    if (taken) instance.orderGiven = given;
+    return taken;
   } catch (error) {
     const failure = toFailureFact(error, 'WaitTimeout');
     if (instance.phase === phase) instance.record({ type: 'RecordStepError', failure });
+    return false;
   }
-  return instance.phase === phase;
 }

@@ -14,8 +14,8 @@ export async function applyFirewall(instance: Instance): Promise<void> {
   }
   const { applyFirewall: apply } = activities('command', `apply ${rules.ingressRules.length} ingress rules`);
   try {
-    await instance.call(() => apply({ ...machineRef(instance), rules }));
-    if (instance.phase === 'firewalling') instance.record({ type: 'RecordFirewallApplied', rules, strategy: 'native' });
+    const applied = await instance.unlessEnding(() => apply({ ...machineRef(instance), rules }));
+    if (applied) instance.record({ type: 'RecordFirewallApplied', rules, strategy: 'native' });
   } catch (error) {
     const failure = toFailureFact(error, 'WaitTimeout');
     if (instance.phase === 'firewalling') instance.record({ type: 'RecordStepError', failure });

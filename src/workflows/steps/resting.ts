@@ -46,8 +46,7 @@ async function apply(instance: Instance, change: Change): Promise<void> {
     }
   };
   try {
-    await instance.call(work);
-    instance.record({ type: 'RecordChange', change });
+    if (await instance.unlessEnding(work)) instance.record({ type: 'RecordChange', change });
   } catch (error) {
     instance.record({ type: 'RecordChange', change, failure: toFailureFact(error, 'WaitTimeout') });
   }
