@@ -35,6 +35,8 @@ export async function end(instance: Instance): Promise<void> {
 /** Ends machines that arrived late, beside the main loop: they have nothing to do with the phase. */
 export class StraySettler {
   private readonly running = new Map<CloudId, CancellationScope>();
+  /** A stray is mostly found by a signal's handler: those run in the workflow's own scope, which a cancel has cancelled. */
+  private readonly shield = new CancellationScope({ cancellable: false });
 
   constructor(private readonly instance: Instance) {
     instance.onStray = () => this.settleAll();
@@ -48,7 +50,7 @@ export class StraySettler {
     }
     for (const { cloudId, offer, since } of strays) {
       if (this.running.has(cloudId)) continue;
-      const scope = new CancellationScope({ cancellable: true });
+      const scope = new CancellationScope({ cancellable: true, parent: this.shield });
       this.running.set(cloudId, scope);
       const { endInstance } = activities('end', `end the stray ${cloudId}`);
       const { refId } = this.instance.state;
