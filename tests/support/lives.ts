@@ -40,7 +40,7 @@ export function lifeOf(slipway: TestSlipway, request: InstanceRequestInput): Lif
       } catch (error) {
         const story = (await events()).map(({ seq, at, type }) => `${seq}. ${at} ${type}`);
         const machines = (await machinesOf()).map(({ id, history }) => `${id} ${JSON.stringify(history)}`);
-        throw new Error(`${(error as Error).message}\n${[...story, ...machines].join('\n')}`, { cause: error });
+        throw new Error(`${(error as Error).message}\n${[...story, ...machines].join('\n')}`);
       }
     },
     events,
