@@ -1,5 +1,11 @@
 import { Client } from '@temporalio/client';
-import { NativeConnection, Runtime, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import {
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerInterceptors,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 import { createActivities } from './activities/index.js';
 import type { WatchTiming } from './activities/watch.js';
 import { createProviders, getProvider } from './adapters/registry.js';
@@ -18,6 +24,8 @@ export interface WorkerOptions {
   /** 0 replays the whole history at every task: tests want that. Default 1,000. */
   maxCachedWorkflows?: number;
   watchTiming?: Partial<WatchTiming>;
+  /** Temporal's own: for tracing, and for tests that break calls. */
+  interceptors?: WorkerInterceptors;
 }
 
 export interface RunningWorker {
@@ -54,6 +62,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     taskQueue,
     activities,
     workflowBundle: options.bundle ?? (await workflowBundle()),
+    interceptors: options.interceptors,
     maxCachedWorkflows: options.maxCachedWorkflows ?? 1_000,
     maxConcurrentWorkflowTaskExecutions: 100,
     // Every watcher and every SSH probe under way holds a slot, and costs next to nothing.

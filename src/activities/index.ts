@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { CloudCredRefId } from '../domain/ids.js';
 import type { Provider } from '../domain/provider.js';
 import { providerActivities } from './provider.js';
+import { RefusalMemory } from './refusals.js';
 import { SharedListing } from './shared-listing.js';
 import { type SshKeys, slipwayPublicKey, sshActivities } from './ssh.js';
 import type { Activities } from './types.js';
@@ -41,6 +42,7 @@ export function createActivities(deps: ActivityDeps): { activities: Activities; 
       wakeWatcher: (cloudCredRefId) => watchers.wake(cloudCredRefId),
       watchedAt: (cloudCredRefId) => watchers.listedAt(cloudCredRefId),
       leaving: deps.leaving,
+      refusals: new RefusalMemory(deps.client, deps.logger),
     }),
     ...sshActivities(deps.sshKeys, deps.leaving),
     ...watchActivities({ ...deps, listing, watchers, timing: deps.watchTiming }),

@@ -1,23 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { activityInfo } from '@temporalio/activity';
-import { type FailureFact, ProviderError } from '../domain/errors.js';
-import { attemptKey, type CloudCredRefId, toEpochMs, toIsoTime } from '../domain/ids.js';
-import type { AbsenceProof, Observation } from '../domain/instance/index.js';
+import { ProviderError } from '../domain/errors.js';
+import { type CloudCredRefId, toEpochMs, toIsoTime } from '../domain/ids.js';
+import type { AbsenceProof } from '../domain/instance/index.js';
 import type { CloudInstance, Provider } from '../domain/provider.js';
+import { type CreateDeps, createActivities } from './create.js';
 import { alive } from './heartbeat.js';
-import type { SharedListing } from './shared-listing.js';
-import type { Created, EndInput, InstanceActivities, MachineRef } from './types.js';
+import { toObservation } from './observation.js';
+import type { EndInput, InstanceActivities, MachineRef } from './types.js';
 
-export interface ProviderDeps {
-  /** @throws {ProviderError} InvalidRequest for a credential this worker does not know. */
-  provider(cloudCredRefId: CloudCredRefId): Provider;
-  listing(cloudCredRefId: CloudCredRefId): SharedListing;
-  /** The public half of a named private key. @throws {ProviderError} InvalidRequest for a name we do not have. */
-  publicKeyOf(sshKeyRef: string): string;
-  /** Makes sure that the account is being watched, and soon. Never fails: a dead watcher delays, it never strands. */
-  wakeWatcher(cloudCredRefId: CloudCredRefId): Promise<void>;
-  /** Aborts when this worker is going away: what merely waits hands over to another. */
-  leaving: AbortSignal;
+export interface ProviderDeps extends CreateDeps {
   /** When this account's watcher last finished a complete listing, epoch ms. */
   watchedAt(cloudCredRefId: CloudCredRefId): Promise<number | undefined>;
 }
@@ -45,66 +37,7 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
 
   const { leaving } = deps;
   return {
-    createInstance: (input) =>
-      alive(
-        async ({ signal }) => {
-          const { offer, refId, attempt } = input;
-          const provider = deps.provider(offer.cloudCredRefId);
-          if (input.wasReset) await settle(provider, deps.listing(offer.cloudCredRefId), signal);
-          const outcome = await provider.createInstance(
-            {
-              refId,
-              cloudCredRefId: offer.cloudCredRefId,
-              attemptKey: attemptKey(refId, attempt),
-              name: input.name,
-              location: offer.location,
-              subLocation: offer.subLocation,
-              instanceType: offer.instanceType,
-              publicKeys: [input.publicKey, deps.publicKeyOf(input.sshKeyRef)],
-              imageId: input.imageId,
-              diskSize: input.diskSize,
-              tags: input.tags,
-              firewallRules: input.firewallRules,
-              userDataBase64: input.userDataBase64,
-            },
-            signal,
-          );
-          // Also after an unknown outcome: what arrives late, the watcher sees first.
-          if (outcome.outcome !== 'refused') await deps.wakeWatcher(offer.cloudCredRefId);
-          switch (outcome.outcome) {
-            case 'exists':
-              return toCreated(provider, outcome.instance, outcome.adopted, outcome.requestId);
-            case 'refused':
-              throw new ProviderError(outcome.failure);
-            case 'unknown':
-              throw new ProviderError(unknownOutcome(outcome.failure));
-          }
-        },
-        { patient: false },
-      ),
-
-    resolveCreate: ({ offer, refId, attempt, since }) =>
-      alive(
-        async ({ signal }) => {
-          const provider = deps.provider(offer.cloudCredRefId);
-          const listing = deps.listing(offer.cloudCredRefId);
-          const key = attemptKey(refId, attempt);
-          const settled = toEpochMs(since) + provider.limits.listingLagMs;
-          let looks = 0;
-          for (let from = Date.now(); ; from = Math.max(Date.now(), settled)) {
-            if (from > Date.now()) await sleep(from - Date.now(), undefined, { signal });
-            const { instances, startedAt } = await listing.since(from, signal);
-            looks += 1;
-            const found = instances.find((one) => one.refId === refId && (isLive(one) || isFailedOurs(one, key)));
-            if (found) return { found: toCreated(provider, found, true), evidence: `found in listing ${looks}` };
-            if (looks >= 2 && startedAt >= settled) {
-              const lag = provider.limits.listingLagMs;
-              return { evidence: `absent from ${looks} complete listings, the last past the listing lag of ${lag} ms` };
-            }
-          }
-        },
-        { leaving },
-      ),
+    ...createActivities(deps),
 
     lookAtInstance: (input) =>
       alive(async ({ signal }) => {
@@ -155,19 +88,6 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
 
     endInstance: (input) => alive(({ signal }) => endInstance(deps, input, signal), { leaving }),
   };
-}
-
-/** After a reset: longer than the old run's create takes to notice that nobody waits for it any more, in ms. */
-const RESET_SETTLE_MS = 12_000;
-
-/**
- * A reset ends a run, not the call that the run has under way: that one may still make a machine. It is given the time to
- * be cut off (the activity's next heartbeat tells it) and the listing lag; the create that follows then meets the machine.
- */
-async function settle(provider: Provider, listing: SharedListing, signal: AbortSignal): Promise<void> {
-  const settled = Date.now() + RESET_SETTLE_MS + provider.limits.listingLagMs;
-  await sleep(settled - Date.now(), undefined, { signal });
-  await listing.since(settled, signal);
 }
 
 /**
@@ -229,44 +149,4 @@ async function look(
 
 function isNotFound(error: unknown): error is ProviderError {
   return error instanceof ProviderError && error.kind === 'InstanceNotFound';
-}
-
-/** Bills, or soon will: not on its way out, and not failed. */
-export function isLive({ status }: CloudInstance): boolean {
-  return status !== 'terminating' && status !== 'terminated' && status !== 'failed';
-}
-
-/** Failed right after this very create: it must be owned to be ended. */
-function isFailedOurs(instance: CloudInstance, key: string): boolean {
-  return instance.status === 'failed' && instance.attemptKey === key;
-}
-
-function toCreated(provider: Provider, instance: CloudInstance, adopted: boolean, requestId?: string): Created {
-  return {
-    instance,
-    provider: provider.id,
-    adopted,
-    observation: toObservation(instance, Date.now(), provider.cloudCredRefId),
-    ...(requestId && { providerRequestId: requestId }),
-  };
-}
-
-function unknownOutcome(cause: FailureFact): FailureFact {
-  return { ...cause, kind: 'UnknownOutcome', message: `The answer to the create is lost: ${cause.message}` };
-}
-
-export function toObservation(seen: CloudInstance, at: number, cloudCredRefId: CloudCredRefId): Observation {
-  const { cloudId, status, statusMessage, location, subLocation, instanceType, sshUser, sshPort } = seen;
-  return {
-    cloudId,
-    at: toIsoTime(at),
-    status,
-    offer: { cloudCredRefId, location, instanceType, ...(subLocation && { subLocation }) },
-    sshUser,
-    sshPort,
-    ...(statusMessage && { message: statusMessage }),
-    ...(seen.attemptKey && { attemptKey: seen.attemptKey }),
-    ...(seen.publicAddress && { publicAddress: seen.publicAddress }),
-    ...(seen.privateAddress && { privateAddress: seen.privateAddress }),
-  };
 }

@@ -8,7 +8,7 @@ import type { CloudInstance, LifecycleStatus, Provider } from '../domain/provide
 import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
 import { toFact } from './failure.js';
 import { alive } from './heartbeat.js';
-import { isLive, toObservation } from './provider.js';
+import { isLive, toObservation } from './observation.js';
 import type { SharedListing } from './shared-listing.js';
 import type { WatchActivities } from './types.js';
 import type { WatcherRegistry } from './watchers.js';

@@ -176,6 +176,8 @@ export interface FailureFact {
   /** The provider's id of the refused call, for its support desk. */
   requestId?: string;
   retryAfterMs?: number;
+  /** Refused on the memory of another request's refusal: the provider was not asked. */
+  isRemembered?: boolean;
 }
 
 /** The one error adapters throw. `message` says what failed for which inputs; the vendor's own text stays in `cause`. */

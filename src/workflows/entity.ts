@@ -1,5 +1,5 @@
 import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
-import { type CloudId, type IsoTime, toEpochMs, toIsoTime } from '../domain/ids.js';
+import { type CloudId, type IsoTime, type OfferId, toEpochMs, toIsoTime } from '../domain/ids.js';
 import {
   type Command,
   decide,
@@ -127,6 +127,13 @@ export class Instance {
       this.record({ type: 'RecordStray', observation: seen });
       if (this.current.debts.length > debts) this.onStray(seen.cloudId);
     }
+  }
+
+  /** An offer has stock again: a request that waits for it asks at once. */
+  restock(offerId: OfferId): void {
+    const { seq } = this.current;
+    this.record({ type: 'RecordStock', offerId });
+    if (this.current.seq !== seq) this.intents += 1;
   }
 
   private consider(seen: Observation): void {

@@ -25,7 +25,15 @@ import {
   toView,
 } from '../domain/instance/index.js';
 import { Instance, type InstanceSnapshot } from './entity.js';
-import { type CommandInput, describeQuery, eventsQuery, observedSignal, type Recorded, UPDATES } from './messages.js';
+import {
+  type CommandInput,
+  describeQuery,
+  eventsQuery,
+  observedSignal,
+  type Recorded,
+  stockedSignal,
+  UPDATES,
+} from './messages.js';
 import { awaitProvider } from './steps/awaiting.js';
 import { end, StraySettler } from './steps/ending.js';
 import { create, place } from './steps/placing.js';
@@ -128,6 +136,7 @@ function answerMessages(entity: Instance, strays: StraySettler): void {
   setHandler(describeQuery, () => toView(entity.state));
   setHandler(eventsQuery, (fromSeq) => entity.eventsFrom(fromSeq));
   setHandler(observedSignal, (seen) => entity.observe(seen));
+  setHandler(stockedSignal, ({ offer }) => entity.restock(offer));
   for (const name of COMMANDS) {
     setHandler(
       UPDATES[name] as UpdateDefinition<Recorded, [CommandInput?]>,

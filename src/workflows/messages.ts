@@ -1,8 +1,9 @@
 /** What can be said to an instance's workflow, by name, from any Temporal SDK. Names are an interface: never rename. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { FirewallRules } from '../domain/firewall.js';
-import type { CloudId } from '../domain/ids.js';
+import type { CloudId, OfferId } from '../domain/ids.js';
 import type { CommandName, InstanceEvent, InstanceView, Observation, Phase } from '../domain/instance/index.js';
+import type { Refusal, Refusals } from '../domain/placement/refusals.js';
 import type { Size } from '../domain/size.js';
 
 /** What every command may carry. Without a requestId the update's own id is taken. */
@@ -62,5 +63,13 @@ export const eventsQuery = defineQuery<EventsPage, [number?]>('events');
 
 /** From the watcher: one machine with this instance's refId, as its provider shows it. */
 export const observedSignal = defineSignal<[Observation]>('observed');
+/** Somebody else was just given a machine at this offer: whoever waits for one there may ask at once. */
+export const stockedSignal = defineSignal<[{ offer: OfferId }]>('stocked');
+
+/** The watcher keeps what was sold out, for all requests of the account (see `activities/refusals.ts`). */
+export const refusedSignal = defineSignal<[{ offer: OfferId; entry: Refusal }]>('refused');
+export const probeEndedSignal = defineSignal<[{ offer: OfferId }]>('probeEnded');
+export const claimProbeUpdate = defineUpdate<boolean, [{ offer: OfferId; refId: string }]>('claimProbe');
+export const refusalsQuery = defineQuery<Refusals>('refusals');
 /** Wakes a watcher: something of its account is about to change. */
 export const wakeSignal = defineSignal('wake');

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
+import type { WorkerInterceptors } from '@temporalio/worker';
 import ssh2 from 'ssh2';
 import { inject } from 'vitest';
 import type { WatchTiming } from '../../src/activities/watch.js';
@@ -23,6 +24,8 @@ export interface SlipwayOptions {
   others?: Record<string, Record<string, unknown>>;
   /** Default: silent, or SLIPWAY_TEST_LOG_LEVEL. */
   logger?: Logger;
+  /** Breaks calls on their way: see `injection.ts`. */
+  interceptors?: WorkerInterceptors;
 }
 
 /** A whole Slipway for one test file: simulated cloud, worker in this process, client, and a task queue of its own. */
@@ -41,10 +44,15 @@ const logLevel = (process.env.SLIPWAY_TEST_LOG_LEVEL ?? 'silent') as LogLevel;
 const quiet = createLogger({ level: logLevel, name: 'test' });
 let isInstalled = false;
 
-export async function openSlipway(options: SlipwayOptions = {}): Promise<TestSlipway> {
-  const logger = options.logger ?? quiet;
+/** Once per process, before any worker: the first logger counts. */
+export function installQuietRuntime(logger: Logger = quiet): void {
   if (!isInstalled) installRuntime(logger);
   isInstalled = true;
+}
+
+export async function openSlipway(options: SlipwayOptions = {}): Promise<TestSlipway> {
+  const logger = options.logger ?? quiet;
+  installQuietRuntime(logger);
   const address = inject('temporalAddress');
   const taskQueue = `test-${randomUUID().slice(0, 8)}`;
   // Watchers are named after the credential: tests that share a server must not share one.
@@ -60,6 +68,7 @@ export async function openSlipway(options: SlipwayOptions = {}): Promise<TestSli
       bundle: { codePath: inject('workflowBundle') },
       maxCachedWorkflows: more.maxCachedWorkflows ?? options.maxCachedWorkflows,
       watchTiming: more.watchTiming ?? options.watchTiming,
+      interceptors: options.interceptors,
     });
   const worker = await start();
   const connection = await Connection.connect({ address });

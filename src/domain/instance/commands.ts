@@ -1,6 +1,6 @@
 import type { FailureFact, RefusalKind } from '../errors.js';
 import type { FirewallRules } from '../firewall.js';
-import type { CloudId, IsoTime } from '../ids.js';
+import type { CloudId, IsoTime, OfferId } from '../ids.js';
 import type { Offer } from '../placement/offer.js';
 import type { CloudInstance, LifecycleStatus } from '../provider.js';
 import type { Size } from '../size.js';
@@ -59,6 +59,7 @@ export type Finding =
   | { type: 'RecordDebt'; failure: FailureFact }
   | { type: 'RecordStray'; observation: Observation }
   | { type: 'RecordStrayEnded'; cloudId: CloudId; proof: AbsenceProof }
+  | { type: 'RecordStock'; offerId: OfferId }
   | { type: 'RecordChange'; change: Change; failure?: FailureFact }
   /** Compare what is wanted with the phase; record the first move. */
   | { type: 'Reconcile' };

@@ -35,7 +35,8 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
     case 'start':
       refuseEnded(state, command);
       if (state.phase === 'parked') refusePhase(state, command, 'retry it');
-      if (state.desired === 'running') return [];
+      // While a start waits for stock, asking for it once more means: now.
+      if (state.desired === 'running' && !state.startRetry) return [];
       need(state, command, 'stop-start-instance');
       return [{ type: 'StartRequested', ...stamp }];
     case 'reboot':

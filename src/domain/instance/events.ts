@@ -1,6 +1,6 @@
 import type { FailureFact } from '../errors.js';
 import type { FirewallRules } from '../firewall.js';
-import type { CloudId, IsoTime } from '../ids.js';
+import type { CloudId, IsoTime, OfferId } from '../ids.js';
 import type { Money } from '../money.js';
 import type { Offer } from '../placement/offer.js';
 import type { InstanceCapability, LifecycleStatus } from '../provider.js';
@@ -31,6 +31,8 @@ export type InstanceFact =
   /** Recorded before the provider is called: a crash in between leaves a trace to reconcile. */
   | { type: 'CreateAttempted'; attempt: number; offer: Offer }
   | { type: 'CapacityAwaited'; until: IsoTime }
+  /** Somebody else was just given a machine at this offer. */
+  | { type: 'StockReturned'; offerId: OfferId }
   | { type: 'CapacityRefused'; attempt: number; failure: FailureFact }
   | { type: 'QuotaRefused'; attempt: number; failure: FailureFact }
   | { type: 'CredentialRefused'; attempt: number; failure: FailureFact }
@@ -75,7 +77,8 @@ export type InstanceFact =
   | { type: 'SshFailed'; failure: FailureFact }
   /** A stop or a reboot that the provider refuses for good. The machine is as it was. */
   | { type: 'StopRefused'; failure: FailureFact }
-  | { type: 'StartRefused'; failure: FailureFact }
+  /** `retryAt`: for lack of stock, and still wanted: it is tried again then. */
+  | { type: 'StartRefused'; failure: FailureFact; retryAt?: IsoTime }
   | { type: 'RebootRefused'; failure: FailureFact }
   | { type: 'MachineDiscarded'; cloudId: CloudId; proof: AbsenceProof }
   | { type: 'InstanceParked'; failure: FailureFact; reason: string }

@@ -2,6 +2,7 @@ import { toMs } from '../duration.js';
 import type { FailureFact } from '../errors.js';
 import { sameRules } from '../firewall.js';
 import { type IsoTime, toEpochMs, toIsoTime } from '../ids.js';
+import { startBy } from './deadlines.js';
 import type { InstanceEvent, InstanceEventType } from './events.js';
 import { FINAL, IN_USE, type Phase, STOPPABLE } from './phase.js';
 import {
@@ -68,6 +69,10 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     }
     case 'CapacityAwaited':
       return { ...inPhase(state, event, 'placing'), awaitingUntil: event.until };
+    case 'StockReturned': {
+      const restocked = { ...state.restocked, [event.offerId]: event.at };
+      return { ...inPhase(state, event, 'placing'), restocked, awaitingUntil: undefined };
+    }
     case 'CapacityRefused':
     case 'QuotaRefused':
     case 'CredentialRefused':
@@ -140,12 +145,14 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
         { ...inPhase(state, event, 'stopping'), desired: unlessEnding(state, 'running'), failure: event.failure },
         event,
       );
-    case 'StartRefused':
-      return enter(
-        'stopped',
-        { ...inPhase(state, event, 'starting'), desired: unlessEnding(state, 'stopped'), failure: event.failure },
-        event,
-      );
+    case 'StartRefused': {
+      const { failure, retryAt } = event;
+      const refused = { ...inPhase(state, event, 'starting'), failure };
+      if (!retryAt) return enter('stopped', giveUpStarting(refused), event);
+      const refusals = (state.startRetry?.refusals ?? 0) + 1;
+      const until = state.startRetry?.until ?? startBy(state, event.at);
+      return enter('stopped', { ...refused, startRetry: { refusals, at: retryAt, until } }, event);
+    }
     case 'RebootRefused':
       return enter('ready', { ...inPhase(state, event, 'rebooting'), failure: event.failure }, event);
     case 'MachineDiscarded':
@@ -162,7 +169,7 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     case 'InstanceStarting':
       return enter('starting', { ...inPhase(state, event, 'stopped'), freshFrom: event.at, failure: undefined }, event);
     case 'StartAccepted':
-      return enter('pending', inPhase(state, event, 'starting'), event);
+      return enter('pending', { ...inPhase(state, event, 'starting'), startRetry: undefined }, event);
     case 'InstanceRebooting': {
       const rebooting = { ...inPhase(state, event, 'ready'), freshFrom: event.at, rebootWanted: false };
       return enter('rebooting', { ...rebooting, failure: undefined }, event);
@@ -175,7 +182,8 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     }
     case 'StartedOutside': {
       const desired = unlessEnding(state, 'running');
-      return enter('pending', { ...inPhase(state, event, 'stopped'), desired, failure: undefined }, event);
+      const started = { ...inPhase(state, event, 'stopped'), desired, failure: undefined, startRetry: undefined };
+      return enter('pending', started, event);
     }
 
     case 'TerminationBegan':
@@ -198,9 +206,9 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
       return { ...dropDebt(state, event.cloudId), ended: remember(state.ended, event.cloudId) };
 
     case 'StopRequested':
-      return { ...handle(state, event), desired: 'stopped' };
+      return { ...handle(state, event), desired: 'stopped', startRetry: undefined };
     case 'StartRequested':
-      return { ...handle(state, event), desired: 'running', failure: undefined };
+      return { ...handle(state, event), desired: 'running', failure: undefined, startRetry: undefined };
     case 'RebootRequested':
       return { ...handle(state, event), rebootWanted: true };
     case 'TerminateRequested':
@@ -262,6 +270,10 @@ function enter(phase: Phase, state: InstanceState, event: InstanceEvent): Instan
 
 function provisionBy(at: IsoTime, within: string): IsoTime {
   return toIsoTime(toEpochMs(at) + toMs(within));
+}
+
+function giveUpStarting(state: InstanceState): InstanceState {
+  return { ...state, desired: unlessEnding(state, 'stopped'), startRetry: undefined };
 }
 
 function changeAttempt(state: InstanceState, change: Partial<Attempt>): InstanceState {

@@ -1,12 +1,14 @@
-import { formatMs, toMs } from '../duration.js';
+import { formatMs } from '../duration.js';
 import type { FailureFact } from '../errors.js';
 import { type IsoTime, toEpochMs, toIsoTime } from '../ids.js';
-import { chooseOffer } from '../placement/choose.js';
+import { CAPACITY_GAP_MS, chooseOffer } from '../placement/choose.js';
+import { jitter } from '../placement/jitter.js';
+import { offerId } from '../placement/offer.js';
 import { offerOf } from '../provider.js';
 import type { Finding, Observation } from './commands.js';
+import { startBy } from './deadlines.js';
 import type { InstanceFact } from './events.js';
 import { type Phase, STOPPABLE, WAITS_FOR } from './phase.js';
-import type { Policy } from './policy.js';
 import { CorruptHistoryError, currentAttempt, type InstanceState, machineOf } from './state.js';
 
 /**
@@ -55,7 +57,7 @@ export function record(state: InstanceState, finding: Finding, now: IsoTime): In
     case 'RecordReady':
       return [{ type: 'InstanceReady', hostKey: finding.hostKey, evidence: finding.evidence }];
     case 'RecordStepError':
-      return [stepError(state, finding.failure)];
+      return [stepError(state, finding.failure, now)];
     case 'RecordAccepted':
       return state.phase === 'starting' ? [{ type: 'StartAccepted' }] : [{ type: 'RebootAccepted' }];
 
@@ -79,6 +81,12 @@ export function record(state: InstanceState, finding: Finding, now: IsoTime): In
     }
     case 'RecordStrayEnded':
       return [{ type: 'StrayEnded', cloudId: finding.cloudId, proof: finding.proof }];
+    case 'RecordStock': {
+      if (state.phase !== 'placing' || state.awaitingUntil === undefined) return [];
+      const { offerId: returned } = finding;
+      if (!state.request.offers.some((offer) => offerId(offer) === returned)) return [];
+      return [{ type: 'StockReturned', offerId: returned }];
+    }
     case 'RecordChange': {
       const { change, failure } = finding;
       if (!state.changes.some(({ requestId }) => requestId === change.requestId)) return []; // overtaken by a newer wish
@@ -92,7 +100,8 @@ function reconcile(state: InstanceState, now: IsoTime): InstanceFact[] {
   const { phase, desired, machine } = state;
   if (desired === 'terminated') return end(state, now);
   if (desired === 'stopped' && STOPPABLE.has(phase)) return [{ type: 'InstanceStopping' }];
-  if (desired === 'running' && phase === 'stopped') return [{ type: 'InstanceStarting' }];
+  if (desired === 'running' && phase === 'stopped')
+    return now < (state.startRetry?.at ?? now) ? [] : [{ type: 'InstanceStarting' }];
   if (desired === 'running' && phase === 'ready' && state.rebootWanted && machine)
     return [{ type: 'InstanceRebooting' }];
   return [];
@@ -117,7 +126,14 @@ function placeNext(state: InstanceState, now: IsoTime): InstanceFact[] {
   if (last?.failure && endsTheRequest(last.failure)) return giveUp(state, last.failure, now);
 
   const { provisionBy } = state;
-  const choice = chooseOffer({ offers, attempts, now, provisionBy, maxOffers: policy.maxOffers });
+  const choice = chooseOffer({
+    offers,
+    attempts,
+    now,
+    provisionBy,
+    maxOffers: policy.maxOffers,
+    restocked: state.restocked,
+  });
   switch (choice.choice) {
     case 'try': {
       const attempt = (state.attempts.at(-1)?.attempt ?? 0) + 1;
@@ -167,7 +183,7 @@ function createError(attempt: number, failure: FailureFact): InstanceFact {
 }
 
 /** How a machine that failed a step is named. */
-function stepError(state: InstanceState, failure: FailureFact): InstanceFact {
+function stepError(state: InstanceState, failure: FailureFact, now: IsoTime): InstanceFact {
   switch (state.phase) {
     case 'firewalling':
       return { type: 'FirewallFailed', failure };
@@ -176,12 +192,21 @@ function stepError(state: InstanceState, failure: FailureFact): InstanceFact {
     case 'stopping':
       return { type: 'StopRefused', failure };
     case 'starting':
-      return { type: 'StartRefused', failure };
+      return startRefused(state, failure, now);
     case 'rebooting':
       return { type: 'RebootRefused', failure };
     default:
       throw new CorruptHistoryError(`a step failed in phase ${state.phase}`);
   }
+}
+
+/** Without stock a stopped machine stays stopped; it is tried again within the policy's time, and never replaced. */
+function startRefused(state: InstanceState, failure: FailureFact, now: IsoTime): InstanceFact {
+  const { refusals = 0, until = startBy(state, now) } = state.startRetry ?? {};
+  const gap = Math.min(CAPACITY_GAP_MS.ceiling, CAPACITY_GAP_MS.first * 2 ** Math.min(refusals, 20));
+  const retryAt = toIsoTime(toEpochMs(now) + jitter(gap, `${state.refId}#${refusals}`));
+  const isWorthIt = failure.kind === 'InsufficientResources' && retryAt < until && state.desired === 'running';
+  return { type: 'StartRefused', failure, ...(isWorthIt && { retryAt }) };
 }
 
 /** What an observation of our own machine means in this phase; older ones than the phase's beginning mean nothing. */
@@ -253,26 +278,4 @@ function waitTimeout(state: InstanceState, now: IsoTime): InstanceFact[] {
   const waitingFor = WAITS_FOR[phase];
   const message = `Waited ${waited} for ${waitingFor}.`;
   return [{ type: 'WaitTimedOut', waitingFor, failure: { kind: 'WaitTimeout', message } }];
-}
-
-const DEADLINES: Partial<Record<Phase, keyof Policy>> = {
-  pending: 'pendingToRunning',
-  connecting: 'runningToSsh',
-  firewalling: 'runningToSsh',
-  stopping: 'runningToStopped',
-  discarding: 'toTerminated',
-  terminating: 'toTerminated',
-};
-
-/** When the present phase has lasted too long; `undefined` where a person, or placement's own deadline, is waited for. */
-export function phaseDeadline(state: InstanceState): IsoTime | undefined {
-  const { phase, since, request } = state;
-  if (phase === 'placing') return state.provisionBy;
-  if (phase === 'pending' && state.handedOver) return later(since, request.policy.stoppedToRunning);
-  const field = DEADLINES[phase];
-  return field && later(since, request.policy[field] as string);
-}
-
-function later(since: IsoTime, duration: string): IsoTime {
-  return toIsoTime(toEpochMs(since) + toMs(duration));
 }

@@ -1,6 +1,6 @@
 import type { FailureFact } from '../errors.js';
 import type { FirewallRules } from '../firewall.js';
-import type { CloudId, IsoTime, RefId } from '../ids.js';
+import type { CloudId, IsoTime, OfferId, RefId } from '../ids.js';
 import type { Money } from '../money.js';
 import type { Offer } from '../placement/offer.js';
 import type { InstanceCapability } from '../provider.js';
@@ -81,6 +81,10 @@ export interface InstanceState {
   roundFrom: number;
   /** While placing: no offer is worth trying before this. */
   awaitingUntil?: IsoTime;
+  /** When offers were last known to have stock again. */
+  restocked?: Record<OfferId, IsoTime>;
+  /** While a start is wanted and was refused for lack of stock: how often, when it is tried again, and until when. */
+  startRetry?: { refusals: number; at: IsoTime; until: IsoTime };
   machine?: Machine;
   /** Why the machine is being discarded, why it is parked, what refused the last command. */
   failure?: FailureFact;

@@ -4,9 +4,9 @@ import type { CloudId, IsoTime, RefId } from '../ids.js';
 import type { Money } from '../money.js';
 import type { Offer } from '../placement/offer.js';
 import type { InstanceCapability, LifecycleStatus } from '../provider.js';
+import { phaseDeadline } from './deadlines.js';
 import type { AbsenceProof } from './events.js';
 import { LIFECYCLE_STATUS, NORMALLY, type Phase, WAITS_FOR } from './phase.js';
-import { phaseDeadline } from './record.js';
 import type { Attempt, Change, Debt, Desired, InstanceState } from './state.js';
 
 /** What `describe` answers: where the instance stands, and why. No user data, no secret. */
@@ -56,7 +56,7 @@ export interface InstanceView {
 export function toView(state: InstanceState): InstanceView {
   const { machine, phase } = state;
   const offer = machine?.offer ?? (phase === 'creating' ? state.attempts.at(-1)?.offer : undefined);
-  const deadline = state.phase === 'placing' ? (state.awaitingUntil ?? state.provisionBy) : phaseDeadline(state);
+  const deadline = nextWakeUp(state);
   return {
     refId: state.refId,
     name: state.request.name,
@@ -92,6 +92,13 @@ export function toView(state: InstanceState): InstanceView {
     ...(state.lastCommand && { lastCommand: state.lastCommand }),
     ...(state.terminated && { terminated: state.terminated }),
   };
+}
+
+/** When it tries again, or gives up. */
+function nextWakeUp(state: InstanceState): IsoTime | undefined {
+  if (state.phase === 'placing') return state.awaitingUntil ?? state.provisionBy;
+  if (state.phase === 'stopped') return state.startRetry?.at;
+  return phaseDeadline(state);
 }
 
 /** As `known_hosts` spells it: a port other than 22 puts the host in brackets. */

@@ -1,6 +1,7 @@
 import { ERRORS, type ErrorKind, type FailureFact } from '../errors.js';
-import { type IsoTime, toEpochMs, toIsoTime } from '../ids.js';
+import { type IsoTime, type OfferId, toEpochMs, toIsoTime } from '../ids.js';
 import type { Attempt } from '../instance/state.js';
+import { jitter } from './jitter.js';
 import { type Offer, offerId } from './offer.js';
 
 export type Choice =
@@ -17,6 +18,8 @@ export interface PlacementInput {
   now: IsoTime;
   provisionBy: IsoTime;
   maxOffers: number;
+  /** When an offer was last known to have stock again: refusals before it are forgotten. */
+  restocked?: Readonly<Record<OfferId, IsoTime>>;
 }
 
 /** First gap before a sold-out offer is asked again, in ms; it doubles per refusal, up to the ceiling. */
@@ -34,11 +37,12 @@ export function chooseOffer(input: PlacementInput): Choice {
   const { offers, attempts, now, provisionBy } = input;
   const giveUp = (why?: string): Choice => ({ choice: 'give-up', failure: summarise(offers, attempts, why) });
   if (now >= provisionBy) return giveUp('provisionWithin has passed');
-  const counted = attempts.filter(({ failure }) => failure?.kind !== 'RateLimited'); // we were too fast: no answer
+  // Too fast, or refused on the memory of another's refusal: the provider said nothing about the offer.
+  const counted = attempts.filter(({ failure }) => failure?.kind !== 'RateLimited' && !failure?.isRemembered);
   if (counted.length >= input.maxOffers) return giveUp(`maxOffers (${input.maxOffers}) attempts were made`);
 
   const open = offers
-    .map((offer) => ({ offer, block: blockOf(offer, attempts), tries: inconclusive(offer, attempts) }))
+    .map((offer) => ({ offer, block: blockOf(offer, attempts, input.restocked), tries: inconclusive(offer, attempts) }))
     .filter(({ block, tries }) => block !== 'for-good' && tries < INCONCLUSIVE_TRIES)
     .sort((a, b) => a.tries - b.tries); // stable: the caller's order within
   const free = open.find(({ block }) => block === undefined || block <= now);
@@ -53,18 +57,21 @@ export function chooseOffer(input: PlacementInput): Choice {
 
 type Block = IsoTime | 'for-good' | undefined;
 
-function blockOf(offer: Offer, attempts: readonly Attempt[]): Block {
+function blockOf(offer: Offer, attempts: readonly Attempt[], restocked: PlacementInput['restocked']): Block {
   let until: IsoTime | undefined;
   for (const [index, { failure, failedAt, offer: tried, attempt }] of attempts.entries()) {
     if (!failure || !failedAt || !covers(failure.kind, tried, offer)) continue;
+    if (failure.kind === 'InsufficientResources' && failedAt <= (restocked?.[offerId(offer)] ?? '')) continue;
     const gap = GAPS[failure.kind];
     if (failure.kind === 'UnknownOutcome') continue; // counted by `inconclusive`
     if (!gap) return 'for-good';
     const alike = attempts.slice(0, index).filter((earlier) => {
+      if (earlier.failure?.isRemembered) return false;
       return earlier.failure?.kind === failure.kind && covers(failure.kind, earlier.offer, offer);
     }).length;
     const base = Math.min(gap.ceiling, gap.first * 2 ** alike);
-    const wait = Math.max(jitter(base, `${offerId(offer)}#${attempt}`), failure.retryAfterMs ?? 0);
+    const told = failure.retryAfterMs ?? 0;
+    const wait = failure.isRemembered ? told : Math.max(jitter(base, `${offerId(offer)}#${attempt}`), told);
     const next = toIsoTime(toEpochMs(failedAt) + wait);
     if (until === undefined || next > until) until = next;
   }
@@ -100,13 +107,6 @@ function covers(kind: ErrorKind, tried: Offer, offer: Offer): boolean {
     default:
       return offerId(tried) === offerId(offer);
   }
-}
-
-/** ±20 %, the same for the same seed: a replay must choose alike, and a thousand waiters must not wake as one. */
-function jitter(ms: number, seed: string): number {
-  let hash = 2166136261;
-  for (let i = 0; i < seed.length; i++) hash = Math.imul(hash ^ seed.charCodeAt(i), 16777619);
-  return Math.round(ms * (0.8 + ((hash >>> 0) / 2 ** 32) * 0.4));
 }
 
 /** What a person can act on comes first. */

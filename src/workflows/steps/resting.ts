@@ -10,7 +10,13 @@ export async function rest(instance: Instance): Promise<void> {
   if (instance.suspicion) return await makeSure(instance);
   const change = nextChange(instance);
   if (change) return await apply(instance, change);
-  await instance.until(() => instance.phase !== phase || instance.suspicion !== undefined);
+  // A start that was refused for lack of stock is tried again; everything else waits for somebody.
+  const { startRetry } = instance.state;
+  await instance.until(
+    () => instance.phase !== phase || instance.suspicion !== undefined,
+    startRetry?.at,
+    'until the next start',
+  );
 }
 
 /** A parked instance costs nothing and waits for a person. */

@@ -1,0 +1,120 @@
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import {
+  type CloudCredRefId,
+  INSTANCE_WORKFLOW_PREFIX,
+  instanceWorkflowId,
+  type OfferId,
+  watchWorkflowId,
+} from '../domain/ids.js';
+import { isBlocked, PROBE_MS, type Refusals, refuse } from '../domain/placement/refusals.js';
+import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
+
+/** How old the memory of this process may be before the durable one is asked, in ms. */
+const REFRESH_MS = 10_000;
+/** How long the others wait before they ask for the probe's result, in ms. */
+const PROBE_WAIT_MS = 5_000;
+/** How many waiters are woken when stock returns: what is left for the next ones, the next success tells. */
+const WOKEN_AT_ONCE = 50;
+
+/** What a request may do with an offer, as far as others have found out. */
+export type Admission =
+  | { admission: 'go' }
+  /** Refused to others a short while ago: nobody asks the provider before `untilMs` (epoch). */
+  | { admission: 'blocked'; untilMs: number };
+
+/**
+ * What was sold out, remembered for everybody: held by the account's watch workflow, so that it outlives any process,
+ * and cached here. While an offer is blocked nobody asks for it. When its time is over one request probes; the others
+ * wait for its result. On the happy path this costs one query per account in ten seconds.
+ */
+export class RefusalMemory {
+  private readonly accounts = new Map<CloudCredRefId, { at: number; refusals: Refusals }>();
+
+  constructor(
+    private readonly client: Client,
+    private readonly logger: Logger,
+  ) {}
+
+  async admit(cloudCredRefId: CloudCredRefId, offer: OfferId, refId: string): Promise<Admission> {
+    const { refusals } = await this.load(cloudCredRefId);
+    const known = refusals[offer];
+    const now = Date.now();
+    if (!known) return { admission: 'go' };
+    if (isBlocked(known, now)) return { admission: 'blocked', untilMs: known.untilMs };
+    if (known.probe && now - known.probe.atMs < PROBE_MS && known.probe.refId !== refId) {
+      return { admission: 'blocked', untilMs: now + PROBE_WAIT_MS };
+    }
+    known.probe = { refId, atMs: now };
+    const granted = await this.claim(cloudCredRefId, offer, refId);
+    return granted ? { admission: 'go' } : { admission: 'blocked', untilMs: now + PROBE_WAIT_MS };
+  }
+
+  /** The provider has none. Returns when the offer may be asked again, epoch ms. */
+  async refused(cloudCredRefId: CloudCredRefId, offer: OfferId): Promise<number> {
+    const account = await this.load(cloudCredRefId);
+    const entry = refuse(account.refusals[offer], offer, Date.now());
+    account.refusals[offer] = entry;
+    await this.tell(cloudCredRefId, 'refused', { offer, entry });
+    return entry.untilMs;
+  }
+
+  /** Anything but a refusal for lack of stock: the offer is open to all, and those who wait for it are woken. */
+  async open(cloudCredRefId: CloudCredRefId, offer: OfferId, isStocked: boolean): Promise<void> {
+    const { refusals } = await this.load(cloudCredRefId);
+    const known = refusals[offer];
+    if (!known) return;
+    if (isStocked) delete refusals[offer];
+    else delete known.probe; // the probe brought no answer: somebody else may try
+    await this.tell(cloudCredRefId, isStocked ? 'stocked' : 'probeEnded', { offer });
+    if (isStocked) await this.wakeWaiters(cloudCredRefId, offer);
+  }
+
+  private async load(cloudCredRefId: CloudCredRefId) {
+    const known = this.accounts.get(cloudCredRefId);
+    if (known && Date.now() - known.at < REFRESH_MS) return known;
+    const account = { at: Date.now(), refusals: known?.refusals ?? {} };
+    this.accounts.set(cloudCredRefId, account); // before the call: one question for all who come meanwhile
+    try {
+      const durable = await this.client.workflow.getHandle(watchWorkflowId(cloudCredRefId)).query<Refusals>('refusals');
+      account.refusals = { ...durable };
+    } catch {
+      // Not there yet, or no answer: what this process knows will do.
+    }
+    return account;
+  }
+
+  private async claim(cloudCredRefId: CloudCredRefId, offer: OfferId, refId: string): Promise<boolean> {
+    try {
+      const handle = this.client.workflow.getHandle(watchWorkflowId(cloudCredRefId));
+      return await handle.executeUpdate<boolean, [{ offer: OfferId; refId: string }]>('claimProbe', {
+        args: [{ offer, refId }],
+      });
+    } catch {
+      return true; // nobody keeps the list: then this process decides alone
+    }
+  }
+
+  private async tell(cloudCredRefId: CloudCredRefId, signal: string, input: object): Promise<void> {
+    try {
+      await this.client.workflow.getHandle(watchWorkflowId(cloudCredRefId)).signal(signal, input);
+    } catch (error) {
+      this.logger.debug({ cloudCredRefId, signal, err: error }, 'A refusal could not be remembered for others');
+    }
+  }
+
+  private async wakeWaiters(cloudCredRefId: CloudCredRefId, offer: OfferId): Promise<void> {
+    const { phase, credential } = SEARCH_ATTRIBUTES;
+    const query = `WorkflowType = 'instance' AND ExecutionStatus = 'Running' AND ${phase} = 'placing' AND ${credential} = '${cloudCredRefId}'`;
+    try {
+      let woken = 0;
+      for await (const { workflowId } of this.client.workflow.list({ query })) {
+        if (woken++ >= WOKEN_AT_ONCE) break;
+        const refId = workflowId.slice(INSTANCE_WORKFLOW_PREFIX.length);
+        await this.client.workflow.getHandle(instanceWorkflowId(refId)).signal('stocked', { offer });
+      }
+    } catch (error) {
+      this.logger.debug({ cloudCredRefId, err: error }, 'Waiters could not be woken; they wake by themselves');
+    }
+  }
+}
