@@ -41,6 +41,8 @@ export interface CloudParts extends MachinesParts {
   faults: Faults;
   quota: Quota;
   rateLimit: RateLimit | undefined;
+  /** In place of `rateLimit`, for some dialects. */
+  rateLimits: ReadonlyMap<string, RateLimit>;
   addresses: Addresses;
   accounts: Account[];
   pageSize: number;
@@ -75,6 +77,8 @@ export interface QuotaView {
 export interface CloudSnapshot extends MachinesSnapshot {
   stock: StockSetting[];
   quota: QuotaSetting[];
+  /** Absent in files of before. */
+  shelves?: Record<string, object>;
 }
 
 const DEFAULT_DISK: Size = { value: 100, unit: 'GiB' };
@@ -82,15 +86,17 @@ const DEFAULT_DISK: Size = { value: 100, unit: 'GiB' };
 export class Cloud {
   readonly #machines: Machines;
   readonly #gate: Gate;
+  /** By dialect and account. */
+  readonly #shelves: Record<string, object> = {};
 
   constructor(readonly parts: CloudParts) {
-    const { clock, ledger, faults, rateLimit } = parts;
+    const { clock, ledger, faults, rateLimit, rateLimits } = parts;
     this.#machines = new Machines(parts);
     this.#gate = new Gate({
       clock,
       ledger,
       faults,
-      rateLimit,
+      rateLimitOf: (dialect) => rateLimits.get(dialect) ?? rateLimit,
       accounts: () => parts.accounts,
       subjectOf: (machineId) => this.#subjectOf(machineId),
     });
@@ -306,6 +312,16 @@ export class Cloud {
     return typeNamed(this.parts.catalog, record.instanceType);
   }
 
+  /**
+   * What an account has in a dialect besides machines: SSH keys, account-wide rules. Plain JSON; it survives a restart
+   * once `parts.changed()` was called after a change.
+   */
+  shelfOf<T extends object>(dialect: string, account: Account, fresh: () => T): T {
+    const name = JSON.stringify([dialect, account.name]);
+    this.#shelves[name] ??= fresh();
+    return this.#shelves[name] as T;
+  }
+
   // For the control plane and persistence, which see every account's machines.
 
   findMachine(id: string): Machine | undefined {
@@ -314,7 +330,7 @@ export class Cloud {
 
   snapshot(): CloudSnapshot {
     const { stock, quota } = this.parts;
-    return { ...this.#machines.snapshot(), stock: stock.settings(), quota: quota.settings() };
+    return { ...this.#machines.snapshot(), stock: stock.settings(), quota: quota.settings(), shelves: this.#shelves };
   }
 
   /** Resolves when the machines that ran answer again, where they did before. */
@@ -322,6 +338,7 @@ export class Cloud {
     const { stock, quota, addresses } = this.parts;
     stock.restore(snapshot.stock);
     quota.restore(snapshot.quota);
+    Object.assign(this.#shelves, snapshot.shelves);
     await addresses.reclaim(snapshot.machines.map((record) => record.address));
     await this.#machines.restore(snapshot);
   }

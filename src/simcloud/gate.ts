@@ -44,7 +44,8 @@ export interface GateParts {
   clock: SimClock;
   ledger: Ledger;
   faults: Faults;
-  rateLimit: RateLimit | undefined;
+  /** What this dialect's callers may do. */
+  rateLimitOf: (dialect: string) => RateLimit | undefined;
   accounts: () => Account[];
   /** The machine a call is about, if there is one. */
   subjectOf: (machineId: string) => Omit<CallSubject, 'account'> | undefined;
@@ -58,13 +59,13 @@ export class Gate {
 
   /** Never rejects: a bug in `work` becomes `internal`, and a warning on stderr. */
   async perform<T>(call: IncomingCall, work: (context: CallContext) => T | Promise<T>): Promise<Outcome<T>> {
-    const { ledger, clock, faults, rateLimit } = this.parts;
+    const { ledger, clock, faults, rateLimitOf } = this.parts;
     const { requestId, dialect, operation, endpoint } = call;
     const entry = ledger.callOpened({ requestId, dialect, operation, endpoint, at: clock.now() });
     try {
       const account = this.#authenticate(call.apiKey);
       entry.account = account.name;
-      rateLimit?.check(account.name, operation === 'create');
+      rateLimitOf(dialect)?.check(account.name, operation === 'create');
       const subject = this.#subject(call, account);
       entry.key = subject.key;
       const struck = faults.strike(operation, subject);

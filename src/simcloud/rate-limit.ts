@@ -5,11 +5,13 @@ export interface RateLimitOptions {
   requestsPerSecond?: number;
   /** Creates of one account, besides. */
   createsPerMinute?: number;
+  /** How many calls may come at once after a pause. Default: one period's worth. 1 is "evenly spaced, or else". */
+  burst?: number;
   /** Whether a refusal says how long to wait. Default true. */
   tellsRetryAfter?: boolean;
 }
 
-/** A token bucket that holds one period's worth. */
+/** A token bucket. */
 class Bucket {
   #tokens: number;
   #filledAt: number;
@@ -17,16 +19,17 @@ class Bucket {
   constructor(
     private readonly perPeriod: number,
     private readonly periodMs: number,
+    private readonly size: number,
     now: number,
   ) {
-    this.#tokens = Math.max(1, perPeriod);
+    this.#tokens = size;
     this.#filledAt = now;
   }
 
   /** Takes one; or returns how many milliseconds until there will be one. */
   take(now: number): number {
     const fresh = ((now - this.#filledAt) / this.periodMs) * this.perPeriod;
-    this.#tokens = Math.min(Math.max(1, this.perPeriod), this.#tokens + fresh);
+    this.#tokens = Math.min(this.size, this.#tokens + fresh);
     this.#filledAt = now;
     if (this.#tokens < 1) return ((1 - this.#tokens) / this.perPeriod) * this.periodMs;
     this.#tokens -= 1;
@@ -53,7 +56,7 @@ export class RateLimit {
   #take(name: string, perPeriod: number, periodMs: number): void {
     let bucket = this.#buckets.get(name);
     if (!bucket) {
-      bucket = new Bucket(perPeriod, periodMs, this.now());
+      bucket = new Bucket(perPeriod, periodMs, Math.max(1, this.options.burst ?? perPeriod), this.now());
       this.#buckets.set(name, bucket);
     }
     const waitMs = bucket.take(this.now());

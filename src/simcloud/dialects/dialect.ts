@@ -16,7 +16,8 @@ export interface Dialect {
 export interface Rendering<T> {
   status: number;
   body: (value: T) => unknown;
-  refusal: (error: CloudError) => { status: number; body: unknown };
+  /** `contentType`: of a body that is no JSON. */
+  refusal: (error: CloudError) => { status: number; body: unknown; contentType?: string };
 }
 
 /** Puts an outcome on an HTTP wire. A caller who gets no answer finds the connection closed. */
@@ -28,9 +29,10 @@ export async function sendOutcome<T>(reply: FastifyReply, outcome: Outcome<T>, r
       return;
     }
     case 'refused': {
-      const { status, body } = rendering.refusal(outcome.error);
+      const { status, body, contentType } = rendering.refusal(outcome.error);
       const { retryAfterSeconds } = outcome.error.details;
       if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
+      if (contentType) reply.header('content-type', contentType);
       await reply.code(status).send(body);
       return;
     }
