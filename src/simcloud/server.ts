@@ -8,6 +8,7 @@ import { type Control, createControl } from './control.js';
 import { registerControl } from './control-routes.js';
 import { DEFAULT_CATALOG } from './default-catalog.js';
 import type { Dialect } from './dialects/dialect.js';
+import { lambdaLabsDialect } from './dialects/lambda-labs.js';
 import { simDialect } from './dialects/sim.js';
 import { CloudError, invalid, REFUSALS } from './errors.js';
 import { Faults, type FaultsSnapshot } from './faults.js';
@@ -33,6 +34,8 @@ export interface SimcloudOptions {
   /** Of every list in the sim dialect. Default 100. */
   pageSize?: number;
   rateLimit?: RateLimitOptions;
+  /** In place of it, for the dialects named: `{ 'lambda-labs': LAMBDA_RATE_LIMIT }`. */
+  rateLimits?: Record<string, RateLimitOptions>;
   /** Default: one, `default`, with the key `sim-key`. */
   accounts?: Account[];
   catalog?: Catalog;
@@ -62,7 +65,7 @@ export interface Simcloud {
 
 export const DEFAULT_ACCOUNT: Account = { apiKey: 'sim-key', name: 'default' };
 
-const DIALECTS: readonly Dialect[] = [simDialect];
+const DIALECTS: readonly Dialect[] = [simDialect, lambdaLabsDialect];
 
 interface Snapshot {
   version: 1;
@@ -91,6 +94,9 @@ export async function startSimcloud(options: SimcloudOptions = {}): Promise<Simc
     stock: stockOf(catalog),
     quota: new Quota(),
     rateLimit: options.rateLimit && new RateLimit(options.rateLimit, () => clock.now()),
+    rateLimits: new Map(
+      Object.entries(options.rateLimits ?? {}).map(([name, limit]) => [name, new RateLimit(limit, () => clock.now())]),
+    ),
     addresses: await Addresses.open(options.ssh?.bind ?? 'auto', options.ssh?.sharedAddress),
     catalog,
     accounts: (options.accounts ?? [DEFAULT_ACCOUNT]).map((account) => ({ ...account })),
