@@ -80,8 +80,9 @@ export async function foreignMachine(cloud: Simcloud, place: Place, tags: Record
   return instance.id;
 }
 
-export function identityTags(refId: string, cloudCredRefId: string): Record<string, string> {
-  return { [IDENTITY_TAGS.refId]: refId, [IDENTITY_TAGS.cloudCredRefId]: cloudCredRefId };
+export function identityTags(refId: string, cloudCredRefId: string, attemptKey?: string): Record<string, string> {
+  const { refId: refIdTag, cloudCredRefId: credentialTag, attemptKey: attemptTag } = IDENTITY_TAGS;
+  return { [refIdTag]: refId, [credentialTag]: cloudCredRefId, ...(attemptKey && { [attemptTag]: attemptKey }) };
 }
 
 /** Never aborts. */
