@@ -3,10 +3,11 @@ import type { CloudCredRefId } from '../domain/ids.js';
 import type { Provider } from '../domain/provider.js';
 import type { AdapterDeps, AdapterModule } from './adapter-module.js';
 import type { CredentialConfig } from './credential.js';
+import { lambdaLabsAdapter } from './lambda-labs/index.js';
 import { simAdapter } from './sim/index.js';
 
 /** Every provider we speak to. A new one is a folder next to this file, and a line here. */
-export const ADAPTERS: readonly AdapterModule[] = [simAdapter];
+export const ADAPTERS: readonly AdapterModule[] = [simAdapter, lambdaLabsAdapter];
 
 export function findAdapter(id: string): AdapterModule | undefined {
   return ADAPTERS.find((adapter) => adapter.id === id);

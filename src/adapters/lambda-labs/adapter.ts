@@ -1,0 +1,235 @@
+import { type FailureFact, ProviderError } from '../../domain/errors.js';
+import { type CloudCredRefId, type CloudId, toIsoTime } from '../../domain/ids.js';
+import type {
+  Capability,
+  CloudInstance,
+  CreateInstanceAttrs,
+  CreateOutcome,
+  InstanceType,
+  Provider,
+  ProviderLimits,
+} from '../../domain/provider.js';
+import { findEarlier } from '../earlier.js';
+import { notSupported, toProviderError } from '../failures.js';
+import { HttpFailure } from '../http-failure.js';
+import { collectPages } from '../pages.js';
+import type { Priority } from '../rate-limiter.js';
+import type { LambdaClient } from './client.js';
+import { type Asked, isLaunchRefusal, judge, type Operation } from './errors.js';
+import { type Launch, type Setting, toCloudInstance, toInstanceTypes, toLaunch, toPendingInstance } from './mapping.js';
+import { type HeldKey, type KeyTiming, SshKeys } from './ssh-keys.js';
+
+export const ID = 'lambda-labs';
+
+export const CAPABILITIES = [
+  'create-instance',
+  'terminate-instance',
+  'instance-userdata',
+  'reboot-instance',
+  'machine-image',
+] as const satisfies readonly Capability[];
+
+/** A create that would wait longer for its turn to launch is told to come back, in ms. */
+const LONGEST_WAIT_MS = 60_000;
+
+export interface LambdaProviderOptions extends Setting {
+  limits: ProviderLimits;
+  keyTiming?: KeyTiming;
+}
+
+/** Lambda Cloud. What each operation owes its caller: `domain/provider.ts`. What is odd about Lambda: README.md. */
+export class LambdaProvider implements Provider {
+  readonly id = ID;
+  readonly cloudCredRefId: CloudCredRefId;
+  readonly capabilities: readonly Capability[] = CAPABILITIES;
+  readonly limits: ProviderLimits;
+  readonly sshKeys: SshKeys;
+  readonly #client: LambdaClient;
+  readonly #setting: Setting;
+  #launching = 0;
+
+  constructor(client: LambdaClient, { cloudCredRefId, sshPort, limits, keyTiming }: LambdaProviderOptions) {
+    this.#client = client;
+    this.#setting = { cloudCredRefId, sshPort };
+    this.cloudCredRefId = cloudCredRefId;
+    this.limits = limits;
+    this.sshKeys = new SshKeys(client, cloudCredRefId, limits, keyTiming);
+  }
+
+  async createInstance(attrs: CreateInstanceAttrs, signal: AbortSignal): Promise<CreateOutcome> {
+    const crowded = this.#crowded();
+    if (crowded) return { outcome: 'refused', failure: crowded };
+    this.#launching += 1;
+    try {
+      return await this.#create(attrs, signal);
+    } finally {
+      this.#launching -= 1;
+    }
+  }
+
+  async #create(attrs: CreateInstanceAttrs, signal: AbortSignal): Promise<CreateOutcome> {
+    const createdAt = toIsoTime(Date.now());
+    let launch: Launch;
+    let key: HeldKey;
+    try {
+      if (attrs.diskSize !== undefined) throw notSupported(ID, 'createInstance', 'a disk comes with the type');
+      launch = toLaunch(attrs, createdAt);
+      const earlier = findEarlier(await this.#list('provision', signal), attrs);
+      if (earlier) return { outcome: 'exists', instance: earlier, adopted: true };
+      key = await this.sshKeys.hold(attrs, launch.publicKey, signal);
+    } catch (error) {
+      // Nothing was sent that launches.
+      return { outcome: 'refused', failure: this.#toError({ operation: 'createInstance' }, attrs.refId, error).fact };
+    }
+    return await this.#launch(attrs, { ...launch, createdAt, key }, signal);
+  }
+
+  /**
+   * The launch itself. We do not read the machine back: a failed read would make a created (and billed) machine look
+   * like a failure.
+   */
+  async #launch(
+    attrs: CreateInstanceAttrs,
+    { body, conceal, createdAt, key }: Launch & { createdAt: string; key: HeldKey },
+    signal: AbortSignal,
+  ): Promise<CreateOutcome> {
+    try {
+      const named = { ...body, ssh_key_names: [key.name] as [string] };
+      const { value: cloudId, requestId } = await this.#client.launch(named, conceal, signal);
+      await key.release('keep');
+      const instance = toPendingInstance(attrs, cloudId, createdAt, this.#setting);
+      return { outcome: 'exists', instance, adopted: false, ...(requestId && { requestId }) };
+    } catch (error) {
+      const asked = { operation: 'createInstance', namesImage: attrs.imageId !== undefined } as const;
+      const failure = this.#toError(asked, attrs.refId, error).fact;
+      const isUnknown = error instanceof HttpFailure && !isLaunchRefusal(error);
+      await key.release(isUnknown ? 'doubt' : 'undo');
+      return { outcome: isUnknown ? 'unknown' : 'refused', failure };
+    }
+  }
+
+  async getInstance(cloudId: CloudId, _location: string, signal: AbortSignal): Promise<CloudInstance> {
+    return this.#perform('getInstance', cloudId, async () =>
+      toCloudInstance(await this.#client.getInstance(cloudId, 'read', signal), this.#setting),
+    );
+  }
+
+  async listInstances(signal: AbortSignal): Promise<CloudInstance[]> {
+    return this.#perform('listInstances', this.cloudCredRefId, () => this.#list('read', signal));
+  }
+
+  /** Its SSH key goes with the first listing that shows it on its way out: `ssh-keys.ts`. */
+  async terminateInstance(cloudId: CloudId, _location: string, signal: AbortSignal): Promise<void> {
+    await this.#perform('terminateInstance', cloudId, async () => {
+      try {
+        this.#mustName(await this.#client.terminate(cloudId, signal), cloudId, 'terminateInstance');
+      } catch (error) {
+        if (this.#kindOf(error, 'terminateInstance') !== 'InstanceNotFound') throw error;
+      }
+    });
+  }
+
+  async stopInstance(): Promise<void> {
+    throw notSupported(ID, 'stopInstance', 'Lambda has no stop');
+  }
+
+  async startInstance(): Promise<void> {
+    throw notSupported(ID, 'startInstance', 'Lambda has no start');
+  }
+
+  /** While it restarts it is busy, and says so; then the second restart is the first one. */
+  async rebootInstance(cloudId: CloudId, _location: string, signal: AbortSignal): Promise<void> {
+    await this.#perform('rebootInstance', cloudId, async () => {
+      try {
+        this.#mustName(await this.#client.restart(cloudId, signal), cloudId, 'rebootInstance');
+      } catch (error) {
+        if (!(error instanceof HttpFailure) || judge(error, { operation: 'rebootInstance' }).code !== 'global/conflict')
+          throw error;
+        const { status, actions } = await this.#client.getInstance(cloudId, 'provision', signal);
+        if (status !== 'active' || actions?.restart?.reason_code !== 'vm-action-in-progress') throw error;
+      }
+    });
+  }
+
+  async setFirewallRules(): Promise<void> {
+    throw notSupported(ID, 'setFirewallRules', 'Lambda’s firewall is the whole account’s; rules come with the create');
+  }
+
+  async updateTags(): Promise<void> {
+    throw notSupported(ID, 'updateTags', 'tags are given at the launch and cannot be changed');
+  }
+
+  async changeInstanceType(): Promise<void> {
+    throw notSupported(ID, 'changeInstanceType', 'Lambda has no change of type');
+  }
+
+  async resizeVolume(): Promise<void> {
+    throw notSupported(ID, 'resizeVolume', 'a disk comes with the type');
+  }
+
+  async listInstanceTypes(signal: AbortSignal): Promise<InstanceType[]> {
+    return this.#perform('listInstanceTypes', this.cloudCredRefId, async () => {
+      const regions = await this.#client.listRegions(signal);
+      const offerings = await this.#client.listInstanceTypes(signal);
+      const types = offerings.flatMap((offering) => toInstanceTypes(offering, regions));
+      return types.sort((a, b) => (a.id < b.id ? -1 : 1));
+    });
+  }
+
+  async listLocations(signal: AbortSignal): Promise<string[]> {
+    return this.#perform('listLocations', this.cloudCredRefId, async () => [
+      ...new Set(await this.#client.listRegions(signal)),
+    ]);
+  }
+
+  /** Whole or an error, and this credential's only: two credentials may share an account, and so may people. */
+  async #list(priority: Priority, signal: AbortSignal): Promise<CloudInstance[]> {
+    const startedAt = Date.now();
+    const all = await collectPages({
+      provider: ID,
+      operation: 'listInstances',
+      getPage: async () => ({ items: await this.#client.listInstances(priority, signal) }),
+      idOf: ({ id }) => id,
+    });
+    this.sshKeys.afterListing(all, startedAt);
+    return all
+      .map((instance) => toCloudInstance(instance, this.#setting))
+      .filter(({ refId, cloudCredRefId }) => refId !== undefined && cloudCredRefId === this.cloudCredRefId);
+  }
+
+  /**
+   * An activity that waits too long for its turn is taken for dead, and its create for unknown. So whoever would is
+   * told when to come back, before anything is sent.
+   */
+  #crowded(): FailureFact | undefined {
+    const { createsPerMinute } = this.limits;
+    const waitMs = createsPerMinute ? (this.#launching * 60_000) / createsPerMinute : 0;
+    if (waitMs <= LONGEST_WAIT_MS) return undefined;
+    const message = `${ID}: ${this.#launching} launches wait for their turn at ${createsPerMinute} a minute.`;
+    return { kind: 'RateLimited', operation: 'createInstance', message, retryAfterMs: LONGEST_WAIT_MS / 2 };
+  }
+
+  /** 2xx is not success: it lists what it really did. */
+  #mustName(ids: readonly string[], cloudId: CloudId, operation: Operation): void {
+    if (ids.includes(cloudId)) return;
+    const message = `${ID}: ${operation} of ${cloudId}: the answer does not name it`;
+    throw new ProviderError({ kind: 'Internal', operation, message });
+  }
+
+  #kindOf(error: unknown, operation: Operation) {
+    return error instanceof HttpFailure ? judge(error, { operation }).kind : undefined;
+  }
+
+  async #perform<T>(operation: Operation, about: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw this.#toError({ operation }, about, error);
+    }
+  }
+
+  #toError(asked: Asked, about: string, error: unknown): ProviderError {
+    const { operation } = asked;
+    return toProviderError(error, { provider: ID, operation, about, judge: (failure) => judge(failure, asked) });
+  }
+}
