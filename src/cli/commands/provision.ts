@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import type { InstanceRequestInput } from '../../client/index.js';
+import { requestIssues } from '../../domain/instance/request.js';
+import { BadInput } from '../failure.js';
 import { readJsonFile } from '../json-file.js';
 import { print, printJson } from '../terminal.js';
 import { sshCommand } from '../text/view.js';
@@ -41,9 +43,12 @@ async function provision(options: Options): Promise<void> {
   });
 }
 
-/** Whether it is a valid request is for the client to say, with every issue. */
+/** The client asks the same validator; asked here too, a bad file is told without a server. */
 async function readRequest({ file, refId, name }: Options): Promise<InstanceRequestInput> {
   const content = await readJsonFile(file);
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) return content as InstanceRequestInput;
-  return { ...content, ...(refId && { refId }), ...(name && { name }) } as InstanceRequestInput;
+  const isObject = typeof content === 'object' && content !== null && !Array.isArray(content);
+  const request = isObject ? { ...content, ...(refId && { refId }), ...(name && { name }) } : content;
+  const issues = requestIssues(request);
+  if (issues.length > 0) throw new BadInput('The request is not valid.', issues);
+  return request as InstanceRequestInput;
 }

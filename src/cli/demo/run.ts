@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import { formatMs } from '../../domain/duration.js';
 import { EXIT } from '../exit-codes.js';
 import { Interrupted, toFailure, toText } from '../failure.js';
+import { invocation } from '../invocation.js';
 import { untilAskedToStop } from '../signals.js';
 import { print, say } from '../terminal.js';
 import { tellAll } from './scenes.js';
 import { type Stage, setStage } from './stage.js';
 import { Story } from './story.js';
 
-const NEXT = `
-Next:
-  npm run dev         the same, to play with: Temporal’s UI, the simulated cloud
-                      and a worker, kept in .slipway/; it says what to try
-  npx slipway --help  every command`;
+const next = () => `
+Next, to play with: \`npm run dev\` starts Temporal with its UI, the simulated
+cloud and a worker, keeps them in .slipway/, and says what to try.
+Every command: ${invocation()} --help`;
 
 /** The whole lifecycle, told; the cloud's own count decides how it ends. Leaves nothing behind, however it ends. */
 export async function runDemo(): Promise<void> {
@@ -75,7 +75,7 @@ The simulated cloud’s own ledger:
   still running  ${running}
   doubled        ${doubled}
   leaked         ${leaked}`);
-  if (isClean) print(`\nAll as it should be, in ${formatMs(tookMs)}.\n${NEXT}`);
+  if (isClean) print(`\nAll as it should be, in ${formatMs(tookMs)}.\n${next()}`);
   else {
     print(`\nThat is a bug of ours: ${[...new Set([...doubledIds, ...leakedIds])].join(', ')}`);
     process.exitCode = EXIT.bug;

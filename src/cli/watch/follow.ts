@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type InstanceEvent, type InstanceView, type SlipwayClient, SlipwayError } from '../../client/index.js';
 import { formatMs } from '../../domain/duration.js';
-import { Interrupted } from '../failure.js';
+import { Interrupted, toFailure } from '../failure.js';
 import { stuckText, verdict, type Wanted } from './verdict.js';
 
 export interface Look {
@@ -88,9 +88,9 @@ async function patiently<T>(
     try {
       return await call();
     } catch (error) {
-      const isOut = error instanceof SlipwayError && error.kind === 'Unreachable';
-      if (!isOut || Date.now() - since > PATIENCE_MS) throw error;
-      onTrouble?.(error.message);
+      const { kind, message } = toFailure(error);
+      if (kind !== 'Unreachable' || Date.now() - since > PATIENCE_MS) throw error;
+      onTrouble?.(message);
       await sleep(GAP_MS.ceiling, undefined, { signal });
     }
   }

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { collect, end, runCli, startCli, written } from './run-cli.js';
+
+/** The commands that start things, each as its user would run it. */
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'slipway-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe.concurrent('slipway simcloud', () => {
+  it('prints a credential that works, and keeps its machines in the data file', async () => {
+    const dataFile = join(folder, 'cloud.json');
+    const start = () => startCli(['simcloud', '--data', dataFile, '--json']);
+    const ask = async (apiUrl: string, apiKey: string, method: string, body?: string) => {
+      const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+      const answer = await fetch(`${apiUrl}/instances`, { method, headers, body });
+      expect(answer.status).toBeLessThan(300);
+      return await answer.text();
+    };
+    const first = start();
+    const { apiUrl, apiKey } = JSON.parse(await wholeJson(first));
+    const spec = { name: 'kept-machine', location: 'us-west-1', instanceType: 'gpu_1x_a10', publicKeys: [] };
+    await ask(apiUrl, apiKey, 'POST', JSON.stringify(spec));
+    expect(await end(first, 'SIGTERM')).toBe(0);
+
+    const second = start();
+    const again = JSON.parse(await wholeJson(second));
+    expect(await ask(again.apiUrl, again.apiKey, 'GET')).toContain('kept-machine');
+    expect(await end(second, 'SIGINT')).toBe(0);
+  });
+});
+
+describe.concurrent('slipway dev', () => {
+  it('is found by other commands in its folder, is alone there, and finds its instances again after a crash', async () => {
+    const cwd = await mkdtemp(join(folder, 'dev-'));
+    const request = ['-f', join('.slipway', 'request.json')];
+    const first = startCli(['dev'], { cwd });
+    const output = collect(first);
+    await written(first, output, /Ctrl-C stops it/);
+    const [provisioned, twin] = await Promise.all([
+      runCli(['provision', ...request, '--wait', '--json'], { cwd }),
+      runCli(['dev'], { cwd }),
+    ]);
+    expect(provisioned.code).toBe(0);
+    const { address, hostKey } = JSON.parse(provisioned.stdout).instance;
+    expect(twin.code).toBe(2);
+    expect(twin.stderr).toContain(String(first.pid));
+    const ui = /Temporal UI +(\S+)/.exec(output.stdout)?.[1] ?? '';
+    expect((await fetch(ui)).status).toBe(200);
+
+    await end(first, 'SIGKILL');
+    expect((await runCli(['ls'], { cwd })).code).toBe(6);
+
+    const second = startCli(['dev'], { cwd });
+    await written(second, collect(second), /here again/);
+    const { stdout } = await runCli(['stop', 'trainer-1', '--wait', '--json'], { cwd });
+    expect(JSON.parse(stdout).instance).toMatchObject({ phase: 'stopped', address, hostKey });
+    expect(await end(second, 'SIGINT')).toBe(0);
+    // What the log files hold is for everybody's eyes.
+    const secret = (await readFile(join(cwd, '.slipway', 'worker_ed25519'), 'utf8')).split('\n')[2] ?? 'none';
+    for (const name of (await readdir(join(cwd, '.slipway'))).filter((one) => one.endsWith('.log'))) {
+      expect(await readFile(join(cwd, '.slipway', name), 'utf8')).not.toContain(secret);
+    }
+  });
+});
+
+describe.concurrent('slipway demo', () => {
+  it('tells all scenes on the server it is given, leaves nothing there, and nothing in the cloud', async () => {
+    const home = await mkdtemp(join(folder, 'tmp-'));
+    const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TMPDIR: home };
+    const { code, stdout, stderr } = await runCli(['demo'], { env });
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    for (let scene = 1; scene <= 7; scene += 1) expect(stdout).toMatch(new RegExp(`^${scene}\\. `, 'm'));
+    expect(stdout).toMatch(/created +5\n +still running +0\n +doubled +0\n +leaked +0/);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(await readdir(home)).toEqual([]);
+    const run = /straight-(\w+)/.exec(stdout)?.[1];
+    const left = await runCli(['ls', '--credential', `sim-${run}`, '--json'], { env });
+    expect(JSON.parse(left.stdout)).toEqual([]);
+  });
+
+  it('that cannot work says so, keeps the logs, and stops what it started', async () => {
+    const home = await mkdtemp(join(folder, 'tmp-'));
+    const cli = join(home, 'not-temporal');
+    await writeFile(
+      cli,
+      '#!/bin/sh\n[ "$1" = --version ] && echo "temporal version 9.9.9 (Server 9.9.9, UI 9.9.9)" && exit 0\necho no luck\nexit 7\n',
+      { mode: 0o755 },
+    );
+    const { code, stderr } = await runCli(['demo'], { env: { TEMPORAL_CLI_PATH: cli, TMPDIR: home } });
+    expect(code).toBe(6);
+    expect(stderr).toContain('no luck');
+    const [kept = randomUUID()] = (await readdir(home)).filter((name) => name.startsWith('slipway-demo-'));
+    expect(stderr).toContain(kept);
+  });
+});
+
+/** Of the command's stdout, as soon as it is whole. */
+async function wholeJson(child: ReturnType<typeof startCli>): Promise<string> {
+  const output = collect(child);
+  await written(child, output, /^\}$/m);
+  return output.stdout;
+}
