@@ -65,7 +65,8 @@ export function createActivities(deps: CreateDeps): Pick<InstanceActivities, 'cr
             const { instances, startedAt } = await listing.since(from, signal);
             looks += 1;
             const found = instances.find((one) => one.refId === refId && (isLive(one) || isFailedOurs(one, key)));
-            if (found) return { found: toCreated(provider, found, true), evidence: `found in listing ${looks}` };
+            if (found)
+              return { found: toCreated(provider, found, true, startedAt), evidence: `found in listing ${looks}` };
             if (looks >= 2 && startedAt >= settled) {
               return { evidence: `absent from ${looks} complete listings, the last past the listing lag of ${lag} ms` };
             }
@@ -82,6 +83,7 @@ async function create(deps: CreateDeps, input: CreateInput, signal: AbortSignal)
   const provider = deps.provider(cloudCredRefId);
   await askLeave(deps.refusals, offer, refId);
   if (input.wasReset) await settle(provider, deps.listing(cloudCredRefId), signal);
+  const askedAt = Date.now();
   const outcome = await provider.createInstance(
     {
       refId,
@@ -105,7 +107,7 @@ async function create(deps: CreateDeps, input: CreateInput, signal: AbortSignal)
   await remember(deps.refusals, offer, outcome);
   switch (outcome.outcome) {
     case 'exists':
-      return toCreated(provider, outcome.instance, outcome.adopted, outcome.requestId);
+      return toCreated(provider, outcome.instance, outcome.adopted, askedAt, outcome.requestId);
     case 'refused':
       throw new ProviderError(outcome.failure);
     case 'unknown':
@@ -154,12 +156,19 @@ function isFailedOurs(instance: CloudInstance, key: string): boolean {
   return instance.status === 'failed' && instance.attemptKey === key;
 }
 
-function toCreated(provider: Provider, instance: CloudInstance, adopted: boolean, requestId?: string): Created {
+/** @param askedAt When the provider was asked, epoch ms: a later time would make what a listing saw meanwhile look old. */
+function toCreated(
+  provider: Provider,
+  instance: CloudInstance,
+  adopted: boolean,
+  askedAt: number,
+  requestId?: string,
+): Created {
   return {
     instance,
     provider: provider.id,
     adopted,
-    observation: toObservation(instance, Date.now(), provider.cloudCredRefId),
+    observation: toObservation(instance, askedAt, provider.cloudCredRefId),
     ...(requestId && { providerRequestId: requestId }),
   };
 }
