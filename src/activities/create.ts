@@ -28,7 +28,7 @@ const REMEMBER_MS = 60_000;
 
 /** To create, and to find out what an unanswered create has made. */
 export function createActivities(deps: CreateDeps): Pick<InstanceActivities, 'createInstance' | 'resolveCreate'> {
-  const recent = new Map<string, Promise<Created>>();
+  const recent = new Map<string, { creating: Promise<Created>; isDone: boolean }>();
 
   /**
    * Until the listing lag has passed a repeated create cannot see the machine that the first one made. In this process
@@ -37,14 +37,17 @@ export function createActivities(deps: CreateDeps): Pick<InstanceActivities, 'cr
   const createOnce = (input: CreateInput, signal: AbortSignal): Promise<Created> => {
     const key = attemptKey(input.refId, input.attempt);
     const earlier = recent.get(key);
-    if (earlier) return earlier;
+    // After a reset the machine that was made then may be gone by now: that one must be looked for.
+    if (earlier && !(input.wasReset && earlier.isDone)) return earlier.creating;
     const creating = create(deps, input, signal);
-    recent.set(key, creating);
+    const entry = { creating, isDone: false };
+    recent.set(key, entry);
     const lag = deps.provider(input.offer.cloudCredRefId).limits.listingLagMs;
-    creating.then(
-      () => setTimeout(() => recent.delete(key), lag + REMEMBER_MS).unref(),
-      () => recent.delete(key),
-    );
+    const forget = () => recent.get(key) === entry && recent.delete(key);
+    creating.then(() => {
+      entry.isDone = true;
+      setTimeout(forget, lag + REMEMBER_MS).unref();
+    }, forget);
     return creating;
   };
 
