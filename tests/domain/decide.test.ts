@@ -38,6 +38,7 @@ const TABLE: Record<Situation, string> = {
   stopping: '                    A   R   W   R   W   W   R   R   W   W',
   stopped: '                     A   R   W   R   W   W   R   R   R   R',
   'stopped, a start wanted': '   R   A   W   R   W   W   R   R   R   R',
+  'stopped, a start waits for stock': 'R R  W   R   W   W   R   R   R   R',
   starting: '                    R   A   W   R   W   W   R   R   W   W',
   'pending after a start': '     R   A   W   R   W   W   R   R   W   W',
   rebooting: '                   R   A   A   R   W   W   R   R   W   W',

@@ -10,6 +10,7 @@ import {
   type Observation,
   type Phase,
 } from '../../src/domain/instance/index.js';
+import { offerId } from '../../src/domain/placement/offer.js';
 import { type Ask, answer } from '../support/given.js';
 import { cloudInstance, failure, offerA, proof } from './stories.js';
 
@@ -83,6 +84,7 @@ export function sideFindings(state: InstanceState, now: IsoTime): Finding[] {
   return [
     { type: 'Reconcile' },
     { type: 'RecordStray', observation: late },
+    { type: 'RecordStock', offerId: offerId(offerA) },
     ...strays.map(({ cloudId }): Finding => ({ type: 'RecordStrayEnded', cloudId, proof: proof() })),
   ];
 }
@@ -138,7 +140,7 @@ function observations({ machine }: InstanceState, now: IsoTime, ...only: Observa
 }
 
 function stepErrors(): Finding[] {
-  const kinds: FailureFact['kind'][] = ['SshUnreachable', 'Internal', 'PermissionDenied'];
+  const kinds: FailureFact['kind'][] = ['SshUnreachable', 'Internal', 'PermissionDenied', 'InsufficientResources'];
   return kinds.map((kind) => ({ type: 'RecordStepError', failure: failure(kind) }));
 }
 

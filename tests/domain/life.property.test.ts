@@ -146,6 +146,11 @@ describe('any life', () => {
       expect(new Set(machines.map(({ machine }) => machine?.cloudId)).size).toBeLessThanOrEqual(handed ? 1 : 0);
     }));
 
+  it('waits for stock only where a start is wanted of a stopped machine', () =>
+    holds(({ states }) => {
+      for (const { phase, startRetry } of states) if (startRetry) expect(['stopped', 'starting']).toContain(phase);
+    }));
+
   it('is always in a phase that has a lifecycle status, and can be described', () =>
     holds(({ states }) => {
       for (const state of states) expect(toView(state).lifecycleStatus).toBe(LIFECYCLE_STATUS[state.phase]);

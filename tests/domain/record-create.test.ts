@@ -1,8 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { ERROR_KINDS, type ErrorKind } from '../../src/domain/errors.js';
 import type { InstanceFact } from '../../src/domain/instance/index.js';
+import { offerId } from '../../src/domain/placement/offer.js';
 import { given, later, START } from '../support/given.js';
-import { attempted, cloudInstance, created, failure, LIVES, offerA, offerB, requested, TURNS } from './stories.js';
+import {
+  attempted,
+  cloudInstance,
+  created,
+  failure,
+  LIVES,
+  offerA,
+  offerB,
+  offerC,
+  requested,
+  TURNS,
+} from './stories.js';
 
 /** The error table, read for a create: what each kind is recorded as. */
 const CREATE_ERRORS: Record<ErrorKind, InstanceFact['type']> = {
@@ -117,6 +129,28 @@ describe('placing the next one', () => {
       .then({ type: 'CapacityAwaited' });
     given(...soldOut, { type: 'CapacityAwaited', until: until as string })
       .when({ type: 'PlaceNext' })
+      .thenNothing();
+  });
+
+  it('asks an offer again at once that has stock, and only one it asked for', () => {
+    const soldOut: InstanceFact[] = [
+      ...LIVES.creating,
+      { type: 'CapacityRefused', attempt: 1, failure: failure('InsufficientResources') },
+      attempted(2, offerB),
+      { type: 'CapacityRefused', attempt: 2, failure: failure('InsufficientResources') },
+      { type: 'CapacityAwaited', until: later(START, 3_000_000) },
+    ];
+    given(...soldOut)
+      .when({ type: 'RecordStock', offerId: offerId(offerB) })
+      .then({ type: 'StockReturned', offerId: offerId(offerB) });
+    given(...soldOut, { type: 'StockReturned', offerId: offerId(offerB) })
+      .when({ type: 'PlaceNext' })
+      .then({ type: 'CreateAttempted', attempt: 3, offer: offerB });
+    given(...soldOut)
+      .when({ type: 'RecordStock', offerId: offerId(offerC) })
+      .thenNothing();
+    given(...LIVES.ready)
+      .when({ type: 'RecordStock', offerId: offerId(offerA) })
       .thenNothing();
   });
 

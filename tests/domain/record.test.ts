@@ -49,6 +49,7 @@ const SEEN: Partial<Record<Situation, Partial<Record<Observation['status'], Inst
   'ready, an end wanted': { ...LOST, stopped: 'StoppedOutside', suspended: 'StoppedOutside' },
   stopping: { ...LOST, stopped: 'InstanceStopped', suspended: 'InstanceStopped' },
   stopped: { ...LOST, running: 'StartedOutside' },
+  'stopped, a start waits for stock': LOST,
   'stopped, a start wanted': LOST, // running: our own start, seen early
 };
 
@@ -118,10 +119,10 @@ describe('a machine that fails', () => {
     ['rebooting', 'RebootRefused', 'ready', 'running'],
   ] as const)('an order refused while %s leaves it as it was (%s)', (phase, type, back, desired) => {
     const state = given(...LIVES[phase])
-      .when({ type: 'RecordStepError', failure: failure('InsufficientResources') })
-      .then({ type, failure: { kind: 'InsufficientResources' } });
-    expect(state).toMatchObject({ phase: back, desired, failure: { kind: 'InsufficientResources' } });
-    given(...LIVES[phase], { type, failure: failure('InsufficientResources') })
+      .when({ type: 'RecordStepError', failure: failure('PermissionDenied') })
+      .then({ type, failure: { kind: 'PermissionDenied' } });
+    expect(state).toMatchObject({ phase: back, desired, failure: { kind: 'PermissionDenied' } });
+    given(...LIVES[phase], { type, failure: failure('PermissionDenied') })
       .when({ type: 'Reconcile' })
       .thenNothing();
   });
@@ -220,6 +221,7 @@ describe('a wait that took too long', () => {
     stopping: 10,
     stopped: undefined,
     'stopped, a start wanted': undefined,
+    'stopped, a start waits for stock': undefined,
     starting: undefined,
     rebooting: undefined,
     discarding: 20,
@@ -315,6 +317,45 @@ describe('the level trigger: wanted against phase', () => {
       .when({ type: 'RecordAccepted' })
       .then({ type });
     expect(state.phase).toBe('pending');
+  });
+});
+
+describe('a start that finds no stock', () => {
+  const noStock = { type: 'RecordStepError', failure: failure('InsufficientResources') } as const;
+  const waiting = TURNS['stopped, a start waits for stock'];
+  const { startRetry } = stateAfter(...waiting);
+
+  it('leaves the machine stopped, still wanted, with the moment of the next try', () => {
+    const state = given(...LIVES.starting)
+      .when(noStock)
+      .then({ type: 'StartRefused', retryAt: expect.any(String) });
+    expect(state).toMatchObject({ phase: 'stopped', desired: 'running', startRetry: { refusals: 1 } });
+  });
+
+  it('is tried again at that moment, and not before', () => {
+    const at = startRetry?.at as string;
+    given(...waiting)
+      .when({ type: 'Reconcile' }, later(at, -1))
+      .thenNothing();
+    given(...waiting)
+      .when({ type: 'Reconcile' }, at)
+      .then({ type: 'InstanceStarting' });
+  });
+
+  it('is given up once stoppedToRunning has passed since the first refusal', () => {
+    const until = startRetry?.until as string;
+    const state = given(...waiting, { type: 'InstanceStarting' })
+      .when(noStock, later(until, -1))
+      .then({ type: 'StartRefused' });
+    expect(state).toMatchObject({ phase: 'stopped', desired: 'stopped', startRetry: undefined });
+  });
+
+  it.each(['StopRequested', 'TerminateRequested'] as const)('is not tried again after a %s', (type) => {
+    const state = given(...LIVES.starting, wish(type))
+      .when(noStock)
+      .then({ type: 'StartRefused' });
+    expect(state).toMatchObject({ phase: 'stopped', startRetry: undefined });
+    expect(state.desired).toBe(type === 'StopRequested' ? 'stopped' : 'terminated');
   });
 });
 

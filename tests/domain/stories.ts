@@ -36,11 +36,13 @@ export const ALL_CAPABILITIES: InstanceCapability[] = [
 export const failure = (kind: FailureFact['kind'], message: string = kind): FailureFact => ({ kind, message });
 export const proof = (by: AbsenceProof['by'] = 'not-found'): AbsenceProof => ({ by, at: START, evidence: 'looked' });
 
-export const requested = (more: Partial<InstanceRequestInput> = {}): InstanceFact => ({
-  type: 'InstanceRequested',
-  request: toInstanceRequest(requestInput(more)),
-});
-export const attempted = (attempt = 1, offer = offerA): InstanceFact => ({ type: 'CreateAttempted', attempt, offer });
+export const requested = (more: Partial<InstanceRequestInput> = {}) =>
+  ({
+    type: 'InstanceRequested',
+    request: toInstanceRequest(requestInput(more)),
+  }) satisfies InstanceFact;
+export const attempted = (attempt = 1, offer = offerA) =>
+  ({ type: 'CreateAttempted', attempt, offer }) satisfies InstanceFact;
 export const created = (more: { attempt?: number; cloudId?: CloudId; capabilities?: InstanceCapability[] } = {}) =>
   ({
     type: 'InstanceCreated',
@@ -55,27 +57,32 @@ export const created = (more: { attempt?: number; cloudId?: CloudId; capabilitie
     pricePerHour: { amount: '1.29', currency: 'USD' },
     ...more,
   }) satisfies InstanceFact;
-export const running = (): InstanceFact => ({
-  type: 'InstanceRunning',
-  publicAddress: '203.0.113.7',
-  sshUser: 'ubuntu',
-  sshPort: 22,
-});
-export const firewalled = (): InstanceFact => ({ type: 'FirewallApplied', rules: NO_RULES, strategy: 'native' });
-export const ready = (): InstanceFact => ({ type: 'InstanceReady', hostKey: HOST_KEY, evidence: 'ran true' });
-export const machineFailed = (): InstanceFact => ({ type: 'MachineFailed', failure: failure('InstanceFailed') });
-export const debtOpened = (cloudId = 'm-1'): InstanceFact => ({
-  type: 'CleanupDebtOpened',
-  cloudId,
-  offer: offerA,
-  failure: failure('WaitTimeout'),
-});
-export const strayFound = (cloudId = 'm-9'): InstanceFact => ({ type: 'StrayFound', cloudId, offer: offerA });
-export const parkedFor = (kind: FailureFact['kind'] = 'OutOfQuota'): InstanceFact => ({
-  type: 'InstanceParked',
-  failure: failure(kind),
-  reason: kind,
-});
+export const running = () =>
+  ({
+    type: 'InstanceRunning',
+    publicAddress: '203.0.113.7',
+    sshUser: 'ubuntu',
+    sshPort: 22,
+  }) satisfies InstanceFact;
+export const firewalled = () =>
+  ({ type: 'FirewallApplied', rules: NO_RULES, strategy: 'native' }) satisfies InstanceFact;
+export const ready = () => ({ type: 'InstanceReady', hostKey: HOST_KEY, evidence: 'ran true' }) satisfies InstanceFact;
+export const machineFailed = () =>
+  ({ type: 'MachineFailed', failure: failure('InstanceFailed') }) satisfies InstanceFact;
+export const debtOpened = (cloudId = 'm-1') =>
+  ({
+    type: 'CleanupDebtOpened',
+    cloudId,
+    offer: offerA,
+    failure: failure('WaitTimeout'),
+  }) satisfies InstanceFact;
+export const strayFound = (cloudId = 'm-9') => ({ type: 'StrayFound', cloudId, offer: offerA }) satisfies InstanceFact;
+export const parkedFor = (kind: FailureFact['kind'] = 'OutOfQuota') =>
+  ({
+    type: 'InstanceParked',
+    failure: failure(kind),
+    reason: kind,
+  }) satisfies InstanceFact;
 /** A person's wish, as the event of that name. */
 export const wish = (type: 'StopRequested' | 'StartRequested' | 'TerminateRequested' | 'RebootRequested') =>
   ({ type, requestId: `earlier-${type}` }) satisfies InstanceFact;
@@ -147,6 +154,10 @@ export const TURNS = {
   'ready, a stop wanted': [...readyFacts, wish('StopRequested')],
   'ready, a reboot wanted': [...readyFacts, wish('RebootRequested')],
   'ready, an end wanted': [...readyFacts, wish('TerminateRequested')],
+  'stopped, a start waits for stock': [
+    ...starting,
+    { type: 'StartRefused', failure: failure('InsufficientResources'), retryAt: '2026-03-01T12:30:00.000Z' },
+  ],
   'stopped, a start wanted': [...stopped, wish('StartRequested')],
   'parked, an end wanted': [...LIVES.parked, wish('TerminateRequested')],
 } as const satisfies Record<string, InstanceFact[]>;
