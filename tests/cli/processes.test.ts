@@ -3,6 +3,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { startSimcloud } from '../../src/simcloud/index.js';
+import { sshKey } from '../support/slipway.js';
 import { collect, end, runCli, startCli, written } from './run-cli.js';
 
 /** The commands that start things, each as its user would run it. */
@@ -32,6 +34,31 @@ describe.concurrent('slipway simcloud', () => {
     const again = JSON.parse(await wholeJson(second));
     expect(await ask(again.apiUrl, again.apiKey, 'GET')).toContain('kept-machine');
     expect(await end(second, 'SIGINT')).toBe(0);
+  });
+});
+
+describe.concurrent('slipway worker', () => {
+  it('is configured by its environment, takes instances to ready, and ends in order when it is asked to', async () => {
+    const cloud = await startSimcloud();
+    const cloudCredRefId = `sim-${randomUUID()}`;
+    const at = await mkdtemp(join(folder, 'worker-'));
+    const sim = { cloudCredRefId, provider: 'sim', apiUrl: `${cloud.url}/sim/v1`, apiKey: { env: 'SIM_KEY' } };
+    await writeFile(join(at, 'credentials.json'), JSON.stringify([{ ...sim, pollIntervalMs: 100 }]));
+    await writeFile(join(at, 'key'), sshKey().privateKey);
+    await writeFile(join(at, 'keys.json'), JSON.stringify({ default: 'key' }));
+    const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), SLIPWAY_TASK_QUEUE: cloudCredRefId };
+    const files = { SLIPWAY_CREDENTIALS: join(at, 'credentials.json'), SLIPWAY_SSH_KEYS: join(at, 'keys.json') };
+    const worker = startCli(['worker'], { env: { ...env, ...files, SIM_KEY: 'sim-key' } });
+    const output = collect(worker);
+    const offers = [{ cloudCredRefId, location: 'us-west-1', instanceType: 'gpu_1x_a10' }];
+    const request = { refId: randomUUID(), name: 'w', publicKey: sshKey().publicKey, offers };
+    const input = JSON.stringify(request);
+    const { code, stderr } = await runCli(['provision', '-f', '-', '--wait'], { env, input });
+    expect({ code, stderr, log: output.stderr }).toMatchObject({ code: 0 });
+    expect((await runCli(['terminate', request.refId, '--wait'], { env })).code).toBe(0);
+    expect(await end(worker, 'SIGTERM')).toBe(0);
+    for (const line of output.stderr.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg');
+    await cloud.stop();
   });
 });
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import ssh2 from 'ssh2';
+import { readJsonFile } from '../json-file.js';
 import type { DevHome, DevState } from './home.js';
 
 export const DEV_CREDENTIAL = 'sim-main';
@@ -41,7 +42,7 @@ async function makeKeyPair(path: string, comment: string): Promise<string> {
 export async function writeCredentials(home: DevHome, simcloudUrl: string, apiKey: string): Promise<void> {
   const apiUrl = `${simcloudUrl}/sim/v1`;
   const ours = { cloudCredRefId: DEV_CREDENTIAL, provider: 'sim', apiUrl, apiKey };
-  const entries: unknown = existsSync(home.credentials) ? JSON.parse(await readFile(home.credentials, 'utf8')) : [];
+  const entries: unknown = existsSync(home.credentials) ? await readJsonFile(home.credentials) : [];
   const others = Array.isArray(entries) ? entries.filter((entry) => entry?.cloudCredRefId !== DEV_CREDENTIAL) : [];
   await replace(home.credentials, toJson([ours, ...others]), 0o600);
 }

@@ -31,10 +31,10 @@ function factsOf(view: InstanceView): Fact[] {
     ...optional('host key', view.hostKey),
     ...optional('firewall', firewallText(view)),
     ...optional('tags', tagText(view.tags)),
-    ...optional('attempts', attemptsText(view)),
+    ...attemptFacts(view),
     ...optional('pending', view.pendingChanges.map(({ kind }) => kind).join(', ')),
     ...optional('failure', view.failure && failureText(view.failure)),
-    ...optional('next', view.failure && view.phase === 'parked' && ERRORS[view.failure.kind]?.next),
+    ...optional('meaning', view.failure && ERRORS[view.failure.kind]?.meaning),
     ...view.cleanupDebt.map(
       ({ cloudId, cause, since }): Fact => ['debt', `${cloudId}, ${cause} for ${between(since)}`],
     ),
@@ -71,11 +71,12 @@ function tagText(tags: Record<string, string>): string {
 }
 
 /** The story of placement, once it is one. */
-function attemptsText({ attempts }: InstanceView): string {
-  if (attempts.length < 2 && !attempts.some(({ failure }) => failure)) return '';
-  return attempts
-    .map(({ attempt, offer, failure, outcome }) => `#${attempt} ${offerId(offer)} ${failure?.kind ?? outcome}`)
-    .join('; ');
+function attemptFacts({ attempts }: InstanceView): Fact[] {
+  if (!attempts.some(({ failure }) => failure)) return [];
+  return attempts.map(({ attempt, offer, failure, outcome }, index) => [
+    index === 0 ? 'attempts' : '',
+    `#${attempt} ${offerId(offer)}: ${failure?.kind ?? outcome}`,
+  ]);
 }
 
 function orderText({ type, actor, at }: NonNullable<InstanceView['lastCommand']>): string {

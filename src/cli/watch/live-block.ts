@@ -52,13 +52,12 @@ export class LiveBlock implements Display {
     const lines = shown.map((entry, index) => {
       const next = shown[index + 1];
       const isLast = next === undefined;
-      const rests = isLast && isOver;
-      const took = rests ? '' : between(entry.at, next?.at);
-      const note = isLast && !isOver ? entry.note || waitText(view) : entry.note;
-      const mark = isLast && !isOver ? '◦' : view.phase === 'parked' && isLast ? '✗' : '✓';
-      const line = cut(`${mark} ${entry.phase.padEnd(12)} ${took.padStart(7)}  ${note}`, width).trimEnd();
+      const mark = isLast && !isOver ? '◦' : isLast && view.phase === 'parked' ? '✗' : '✓';
+      const took = isLast && isOver ? '' : between(entry.at, next?.at);
+      const line = cut(`${mark} ${entry.phase.padEnd(12)} ${took.padStart(7)}  ${entry.note}`.trimEnd(), width);
       return isLast ? line : colours.dim(line);
     });
+    if (!isOver) lines.push(colours.dim(cut(`  waits for ${waitText(view)}`, width)));
     const total = this.entries[0]
       ? `, ${between(this.entries[0].at, isOver ? this.entries.at(-1)?.at : undefined)}`
       : '';
