@@ -322,6 +322,14 @@ export class Cloud {
     return this.#shelves[name] as T;
   }
 
+  /** What accounts have besides machines: all of it. */
+  shelves(): { dialect: string; account: string; holds: object }[] {
+    return Object.entries(this.#shelves).map(([name, holds]) => {
+      const [dialect = '', account = ''] = JSON.parse(name) as string[];
+      return { dialect, account, holds: structuredClone(holds) };
+    });
+  }
+
   // For the control plane and persistence, which see every account's machines.
 
   findMachine(id: string): Machine | undefined {

@@ -20,6 +20,7 @@ export function createControlClient(url: string): Control {
     ledger: () => call('GET', '/ledger'),
     report: (query) => call('POST', '/report', query ?? {}),
     calls: () => call('GET', '/calls'),
+    shelves: () => call('GET', '/shelves'),
     setStock: (setting) => call('PUT', '/stock', setting),
     setQuota: (setting) => call('PUT', '/quota', setting),
     suspendAccount: (name, suspended) => call('PUT', '/accounts', { name, suspended }),

@@ -62,6 +62,7 @@ export function registerControl(app: FastifyInstance, control: Control): void {
 
   app.get('/ledger', () => control.ledger());
   app.get('/calls', () => control.calls());
+  app.get('/shelves', () => control.shelves());
   app.get<{ Querystring: { ownedCloudIds?: string } }>('/report', ({ query }) =>
     control.report({ ownedCloudIds: query.ownedCloudIds?.split(',').filter(Boolean) }),
   );

@@ -23,6 +23,8 @@ export interface Control {
   ledger(): Promise<LedgerLine[]>;
   report(query?: { ownedCloudIds?: string[] }): Promise<Report>;
   calls(): Promise<CallsView>;
+  /** What accounts have besides machines, such as SSH keys, as the dialect keeps it. */
+  shelves(): Promise<{ dialect: string; account: string; holds: object }[]>;
   setStock(setting: StockSetting): Promise<void>;
   setQuota(setting: QuotaSetting): Promise<void>;
   suspendAccount(name: string, suspended: boolean): Promise<void>;
@@ -50,6 +52,7 @@ export function createControl(cloud: Cloud): Control {
     ledger: async () => ledger.lines(),
     report: async (query) => ledger.report(query),
     calls: async () => ledger.calls(),
+    shelves: async () => cloud.shelves(),
     setStock: async (setting) => {
       stock.set(setting);
       changed();
