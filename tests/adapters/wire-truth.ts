@@ -46,8 +46,9 @@ export function wireTruth({ file, below, exceptions = [] }: WireOptions): WireTr
   const isHere = existsSync(FOLDER + file);
   const check = isHere ? checkerOf(FOLDER + file) : undefined;
 
+  const real = globalThis.fetch; // whoever puts ours in its place must not meet themselves
   const watched: typeof fetch = async (input, init) => {
-    const response = await fetch(input, init);
+    const response = await real(input, init);
     const { pathname, searchParams } = new URL(String(input));
     const call = { method: init?.method ?? 'GET', path: pathname.slice(below.length), query: [...searchParams.keys()] };
     const sent = typeof init?.body === 'string' ? init.body : undefined;

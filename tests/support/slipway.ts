@@ -15,8 +15,8 @@ export const CREDENTIAL = 'sim-main';
 
 export interface SlipwayOptions {
   simcloud?: SimcloudOptions;
-  /** Fields of the sim credential, such as `listingLagMs` or `without`. */
-  credential?: Record<string, unknown>;
+  /** Fields of the sim credential, such as `listingLagMs` or `without`; or another provider's, for this cloud. */
+  credential?: Record<string, unknown> | ((cloud: Simcloud) => Record<string, unknown>);
   maxCachedWorkflows?: number;
   watchTiming?: Partial<WatchTiming>;
   strays?: Config['strays'];
@@ -96,8 +96,9 @@ function testConfig(cloud: Simcloud, cloudCredRefId: string, taskQueue: string, 
   const others = Object.entries(options.others ?? {}).map(([name, fields]) => {
     return { cloudCredRefId: `${name}-${taskQueue}`, ...sim, ...fields };
   });
+  const own = typeof options.credential === 'function' ? options.credential(cloud) : options.credential;
   return {
-    credentials: [{ cloudCredRefId, ...sim, ...options.credential }, ...others],
+    credentials: [{ cloudCredRefId, ...sim, ...own }, ...others],
     sshKeys: { default: workerKey.privateKey },
     taskQueue,
     logLevel: 'silent',
