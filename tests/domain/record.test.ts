@@ -350,6 +350,13 @@ describe('a start that finds no stock', () => {
     expect(state).toMatchObject({ phase: 'stopped', desired: 'stopped', startRetry: undefined });
   });
 
+  it('is forgotten when the machine fails meanwhile, so that a retry does not find it again', () => {
+    const state = given(...waiting)
+      .when({ type: 'RecordObservation', observation: seen('failed') })
+      .then({ type: 'MachineFailed' });
+    expect(state).toMatchObject({ phase: 'parked', startRetry: undefined });
+  });
+
   it.each(['StopRequested', 'TerminateRequested'] as const)('is not tried again after a %s', (type) => {
     const state = given(...LIVES.starting, wish(type))
       .when(noStock)

@@ -290,7 +290,7 @@ function loseMachine(state: InstanceState, event: InstanceEvent, failure: Failur
   if (!state.handedOver) return enter('discarding', failAttempt(state, failure, event.at), event);
   // What was wanted is forgotten, or the loop would try the same again at once; not so a wish to end it.
   const desired = unlessEnding(state, 'running');
-  return enter('parked', { ...state, desired, failure, rebootWanted: false }, event);
+  return enter('parked', { ...state, desired, failure, rebootWanted: false, startRetry: undefined }, event);
 }
 
 /** No refusal, failure or stranger's deed undoes a wish to end it: the machine would bill on. */
