@@ -14,14 +14,15 @@ import {
   type InstanceEvent,
   type InstanceRequestInput,
   type InstanceView,
-  refIdIssue,
   type Phase,
+  refIdIssue,
   requestIssues,
   sameRequest,
   toInstanceRequest,
 } from '../domain/instance/index.js';
 import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
 import type { CommandInputs, EventsPage, Recorded } from '../workflows/messages.js';
+import { type CleanupDebt, debtsOf } from './debts.js';
 import { SlipwayError } from './errors.js';
 import { toSlipwayError } from './failures.js';
 import { type ListedInstance, type ListFilter, toQuery } from './instances.js';
@@ -67,7 +68,12 @@ export class SlipwayClient {
     const { connection, options: clientOptions } = options.client;
     const { namespace, loadedDataConverter: _loaded, ...rest } = clientOptions;
     this.workflows = options.client.workflow;
-    this.openOnly = new WorkflowClient({ connection, namespace, dataConverter: rest.dataConverter, queryRejectCondition: 'NOT_OPEN' });
+    this.openOnly = new WorkflowClient({
+      connection,
+      namespace,
+      dataConverter: rest.dataConverter,
+      queryRejectCondition: 'NOT_OPEN',
+    });
     this.taskQueue = options.taskQueue ?? 'slipway';
     this.timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   }
@@ -232,6 +238,14 @@ export class SlipwayClient {
       }
       return rows;
     });
+  }
+
+  /** What may bill and is not proved gone, over all instances, oldest first. */
+  async debts(filter: Omit<ListFilter, 'cleanupDebt'> = {}): Promise<CleanupDebt[]> {
+    const owing = await this.list({ ...filter, cleanupDebt: true });
+    const views = await Promise.all(owing.map(({ refId }) => this.describe(refId)));
+    const now = Date.now();
+    return views.flatMap((view) => debtsOf(view, now)).sort((a, b) => (a.since < b.since ? -1 : 1));
   }
 
   /** Any command by its name, as the CLI sends them. Without a requestId a fresh one is made. */

@@ -14,5 +14,6 @@ export type { LifecycleStatus } from '../domain/provider.js';
 export { connectClient, loadConnectionConfig, TemporalUnreachable } from '../temporal/connection.js';
 export type { CommandInput, CommandInputs, EventsPage, Recorded } from '../workflows/messages.js';
 export { type Provisioned, SlipwayClient, type SlipwayClientOptions, type WaitOptions } from './client.js';
+export type { CleanupDebt } from './debts.js';
 export { type ClientErrorKind, SlipwayError } from './errors.js';
 export type { ListedInstance, ListFilter } from './instances.js';
