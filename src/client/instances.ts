@@ -1,7 +1,7 @@
-import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
 import type { IsoTime, RefId } from '../domain/ids.js';
 import type { Phase } from '../domain/instance/index.js';
 import { PHASES } from '../domain/instance/phase.js';
+import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
 import { SlipwayError } from './errors.js';
 
 /** One row of `list`: what visibility knows, which may lag a second behind. */
@@ -65,7 +65,7 @@ export function toQuery(filter: ListFilter): string {
 }
 
 function quote(field: string, value: string): string {
-  if (/^[^'"\\\u0000-\u001f]{1,200}$/.test(value)) return `'${value}'`;
+  if (/^[^'"\\\p{Cc}]{1,200}$/u.test(value)) return `'${value}'`;
   const issue = { path: field, message: 'must be at most 200 characters without quotes' };
   throw new SlipwayError('InvalidRequest', `${field} ${issue.message}`, { issues: [issue] });
 }

@@ -74,7 +74,7 @@ export async function openTopology(options: TopologyOptions): Promise<ProcessTop
     cloudCredRefId,
     taskQueue,
     startWorker: async () => {
-      const child = spawn(process.execPath, [WORKER], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.execPath, [WORKER], { env, stdio: ['pipe', 'pipe', 'inherit'] });
       const worker = toWorkerProcess(child, () => running.delete(worker));
       running.add(worker);
       await Promise.race([

@@ -14,6 +14,7 @@ const { SLIPWAY_TEST_STRAY_GRACE_MS: grace, SLIPWAY_TEST_SETTLED_INTERVAL_MS: se
 const watchTiming = { ...(grace && { strayGraceMs: +grace }), ...(settled && { settledIntervalMs: +settled }) };
 const worker = await startWorker({ config, connectionOptions: { address }, namespace: 'default', logger, watchTiming });
 process.once('SIGTERM', () => worker.stop());
+process.stdin.resume().once('close', () => process.exit(1)); // the test is gone
 process.stdout.write('polling\n');
 await worker.done;
 process.exit(0);
