@@ -1,3 +1,4 @@
+export * from './command-issues.js';
 export * from './commands.js';
 export * from './deadlines.js';
 export * from './decide.js';

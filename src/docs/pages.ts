@@ -1,0 +1,19 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorsPage } from './errors-page.js';
+import { withPhaseTable } from './phase-table.js';
+import { jsonSchemas } from './schemas.js';
+
+/** Every generated page as it should be, by its path from the repository's root. */
+export async function generatedPages(root: string): Promise<Record<string, string>> {
+  const schemas = Object.entries(jsonSchemas()).map(([name, schema]) => [
+    `docs/schemas/${name}`,
+    `${JSON.stringify(schema, undefined, 2)}\n`,
+  ]);
+  const lifecycle = 'docs/lifecycle.md';
+  return {
+    ...Object.fromEntries(schemas),
+    'docs/errors.md': errorsPage(),
+    [lifecycle]: withPhaseTable(await readFile(join(root, lifecycle), 'utf8')),
+  };
+}
