@@ -1,10 +1,11 @@
-/** JSON with the keys of every object in order: equal text means equal values. `undefined` counts as absent. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) => (isObject(part) ? sorted(part) : part)) ?? 'null';
-}
-
+/** Whether two JSON values are equal. The order of keys does not count, and `undefined` counts as absent. */
 export function sameJson(a: unknown, b: unknown): boolean {
-  return canonicalJson(a) === canonicalJson(b);
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((part, index) => sameJson(part, b[index]));
+  }
+  if (!isObject(a) || !isObject(b)) return false;
+  return keysOf(a, b).every((key) => sameJson(a[key], b[key]));
 }
 
 /** The places where two JSON values differ, as paths: `machine.cloudId`, `attempts[2].outcome`; '' for the whole. */
@@ -15,8 +16,7 @@ export function jsonDifferences(a: unknown, b: unknown, path = ''): string[] {
     return Array.from({ length }, (_, index) => jsonDifferences(a[index], b[index], `${path}[${index}]`)).flat();
   }
   if (isObject(a) && isObject(b)) {
-    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
-    return keys.flatMap((key) => jsonDifferences(a[key], b[key], path ? `${path}.${key}` : key));
+    return keysOf(a, b).flatMap((key) => jsonDifferences(a[key], b[key], path ? `${path}.${key}` : key));
   }
   return [path];
 }
@@ -25,6 +25,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function sorted(record: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+function keysOf(a: object, b: object): string[] {
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
 }

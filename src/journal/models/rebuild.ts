@@ -24,19 +24,19 @@ export async function rebuild(database: Database): Promise<Rebuilt> {
   const total: Rebuilt = { instances: 0, events: 0 };
   let after: RefId = '';
   for (;;) {
-    const through = await lastOfStep(database, after);
     const step = await database.writeInTurn(async (trx) => {
+      const through = await lastOfStep(trx, after);
       await deleteRows(trx, after, through);
       if (through === undefined) return { instances: 0, events: 0 };
       const events = await eventsBetween(trx, after, through);
       const lives = [...foldAll(events).values()];
       await putRows(trx, lives.map(toRows));
-      return { instances: lives.length, events: events.length };
+      return { through, instances: lives.length, events: events.length };
     });
     total.instances += step.instances;
     total.events += step.events;
-    if (through === undefined) return total;
-    after = through;
+    if (step.through === undefined) return total;
+    after = step.through;
   }
 }
 
@@ -59,8 +59,10 @@ export async function verify(database: Database): Promise<Verified> {
   const total: Verified = { instances: 0, events: 0, differences: [] };
   let after: RefId = '';
   for (;;) {
-    const through = await lastOfStep(database, after);
-    const step = await database.snapshot((trx) => compare(trx, after, through));
+    const { through, ...step } = await database.snapshot(async (trx) => {
+      const last = await lastOfStep(trx, after);
+      return { through: last, ...(await compare(trx, after, last)) };
+    });
     total.instances += step.instances;
     total.events += step.events;
     total.differences.push(...step.differences);
@@ -120,12 +122,11 @@ function holesOf(events: readonly Selectable<EventTable>[]): Map<RefId, string[]
   return holes;
 }
 
-async function lastOfStep(database: Database, after: RefId): Promise<RefId | undefined> {
-  return await database.read(async (db) => {
-    const query = db.selectFrom('journalEvent').select('refId').distinct().where('refId', '>', after);
-    const refIds = await query.orderBy('refId').limit(STEP).execute();
-    return refIds.at(-1)?.refId;
-  });
+/** Where the step ends. Asked inside its transaction: an instance that came later belongs to it, or to a later step. */
+async function lastOfStep(db: Reader, after: RefId): Promise<RefId | undefined> {
+  const query = db.selectFrom('journalEvent').select('refId').distinct().where('refId', '>', after);
+  const refIds = await query.orderBy('refId').limit(STEP).execute();
+  return refIds.at(-1)?.refId;
 }
 
 async function eventsBetween(db: Reader, after: RefId, through: RefId): Promise<Selectable<EventTable>[]> {

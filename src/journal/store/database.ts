@@ -2,7 +2,7 @@ import { CamelCasePlugin, Kysely, sql, type Transaction } from 'kysely';
 import { JournalError, JournalInvalid, JournalUnavailable } from '../errors.js';
 import type { Engine } from './migrations.js';
 import { postgresCode, postgresDialect } from './postgres.js';
-import { sqliteCode, sqliteDialect } from './sqlite.js';
+import { sqliteCode, sqliteDialect, whileBusy } from './sqlite.js';
 import type { Tables } from './tables.js';
 
 export type Reader = Kysely<Tables>;
@@ -28,9 +28,9 @@ export class Database {
     return new Database(engine, where, new Kysely<Tables>({ dialect, plugins: [new CamelCasePlugin()] }));
   }
 
-  /** Runs statements that need not belong together. @throws {JournalUnavailable} */
+  /** Runs selects that need not belong together, again if the file is busy. @throws {JournalUnavailable} */
   async read<T>(work: (db: Reader) => Promise<T>): Promise<T> {
-    return await this.translating(() => work(this.kysely));
+    return await this.translating(() => whileBusy(() => work(this.kysely)));
   }
 
   /** Runs a transaction whose every statement sees the journal as of its beginning. */

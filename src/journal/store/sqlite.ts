@@ -12,10 +12,19 @@ import {
 } from 'kysely';
 
 /**
- * How long a statement waits for another process's lock before it fails as busy. Writers hold the lock for
- * milliseconds, a rebuild for some tens per step; the wait blocks this process's event loop, hence not longer.
+ * How long a transaction waits for another's to end before it fails as busy. Writers hold the lock for milliseconds, a
+ * rebuild for some tens per step.
  */
-const BUSY_TIMEOUT_MS = 5_000;
+const BUSY_MS = 10_000;
+
+/**
+ * How long SQLite itself may wait inside a call. Its wait blocks the event loop, and with it whoever in this very
+ * process holds the lock and has yet to commit: so it is short, and the real wait is ours.
+ */
+const BLOCKING_MS = 10;
+
+/** SQLite's own 2 MB hold too little of the read models' indexes once there are some ten thousand instances. */
+const CACHE_KIB = 32 * 1024;
 
 /**
  * kysely's dialect for a SQLite file, over the API of `node:sqlite`.
@@ -36,15 +45,17 @@ export function sqliteDialect(file: string): Dialect {
 /** Takes the write lock when a transaction begins: one that read first and then wants to write would be refused at once. */
 class ImmediateDriver extends SqliteDriver {
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+    await whileBusy(() => connection.executeQuery(CompiledQuery.raw('begin immediate')));
   }
 }
 
 async function openFile(file: string): Promise<SqliteDatabase> {
-  const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+  const database = new DatabaseSync(file, { timeout: BLOCKING_MS });
   try {
-    await useWal(database);
+    // The switch to WAL needs the file alone. Once made, it is in the file, and this changes nothing.
+    await whileBusy(() => database.prepare('pragma journal_mode = wal').get());
     database.exec('pragma synchronous = full');
+    database.exec(`pragma cache_size = -${CACHE_KIB}`);
     return toKysely(database);
   } catch (error) {
     database.close();
@@ -52,16 +63,15 @@ async function openFile(file: string): Promise<SqliteDatabase> {
   }
 }
 
-/** The switch to WAL needs the file alone and does not always heed the busy timeout, so it is tried again. */
-async function useWal(database: DatabaseSyncInstance): Promise<void> {
-  const giveUp = Date.now() + BUSY_TIMEOUT_MS;
+/** Tries again, a few milliseconds apart, until the file is free. @throws SQLite's error, after `BUSY_MS`. */
+export async function whileBusy<T>(work: () => T | Promise<T>): Promise<T> {
+  const giveUp = Date.now() + BUSY_MS;
   for (;;) {
     try {
-      database.prepare('pragma journal_mode = wal').get();
-      return;
+      return await work();
     } catch (error) {
       if (sqliteCode(error) !== SQLITE_BUSY || Date.now() > giveUp) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
+      await new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * 9));
     }
   }
 }
