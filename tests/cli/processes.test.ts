@@ -7,14 +7,15 @@ import { startSimcloud } from '../../src/simcloud/index.js';
 import { sshKey } from '../support/slipway.js';
 import { collect, end, runCli, startCli, written } from './run-cli.js';
 
-/** The commands that start things, each as its user would run it. */
+/** The commands that start things, each as its user would run it. Whole processes: slow where others work beside us. */
+const PATIENT = { timeout: 180_000 };
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'slipway-cli-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe.concurrent('slipway simcloud', () => {
+describe.concurrent('slipway simcloud', PATIENT, () => {
   it('prints a credential that works, and keeps its machines in the data file', async () => {
     const dataFile = join(folder, 'cloud.json');
     const start = () => startCli(['simcloud', '--data', dataFile, '--json']);
@@ -37,7 +38,7 @@ describe.concurrent('slipway simcloud', () => {
   });
 });
 
-describe.concurrent('slipway worker', () => {
+describe.concurrent('slipway worker', PATIENT, () => {
   it('is configured by its environment, takes instances to ready, and ends in order when it is asked to', async () => {
     const cloud = await startSimcloud();
     const cloudCredRefId = `sim-${randomUUID()}`;
@@ -62,7 +63,7 @@ describe.concurrent('slipway worker', () => {
   });
 });
 
-describe.concurrent('slipway dev', () => {
+describe.concurrent('slipway dev', PATIENT, () => {
   it('is found by other commands in its folder, is alone there, and finds its instances again after a crash', async () => {
     const cwd = await mkdtemp(join(folder, 'dev-'));
     const request = ['-f', join('.slipway', 'request.json')];
@@ -96,7 +97,7 @@ describe.concurrent('slipway dev', () => {
   });
 });
 
-describe.concurrent('slipway demo', () => {
+describe.concurrent('slipway demo', PATIENT, () => {
   it('tells all scenes on the server it is given, leaves nothing there, and nothing in the cloud', async () => {
     const home = await mkdtemp(join(folder, 'tmp-'));
     const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TMPDIR: home };

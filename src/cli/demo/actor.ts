@@ -79,7 +79,7 @@ export class Actor {
   async machineExists(): Promise<void> {
     const what = `the machine of ${this.refId}`;
     const isThere = async () => this.told.has('creating') && (await this.machines()).length > 0;
-    await until(isThere, { what, withinMs: 20_000, everyMs: 20 });
+    await until(isThere, { what, withinMs: 60_000, everyMs: 20 });
   }
 
   async expectOneMachine(scene: Scene): Promise<void> {
