@@ -1,8 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { HttpClient } from '../../src/adapters/http.js';
+import { keyNameOf } from '../../src/adapters/key-names.js';
 import { LambdaProvider } from '../../src/adapters/lambda-labs/adapter.js';
 import { LambdaClient } from '../../src/adapters/lambda-labs/client.js';
-import { keyNameOf, TAG } from '../../src/adapters/lambda-labs/identity.js';
+import { TAG } from '../../src/adapters/lambda-labs/identity.js';
 import { attemptKey } from '../../src/domain/ids.js';
 import type { CreateInstanceAttrs } from '../../src/domain/provider.js';
 import type { NewFault, Simcloud } from '../../src/simcloud/index.js';

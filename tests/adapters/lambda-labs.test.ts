@@ -1,8 +1,9 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { CredentialConfig } from '../../src/adapters/credential.js';
+import { keyNameOf } from '../../src/adapters/key-names.js';
 import { KIND_BY_CODE } from '../../src/adapters/lambda-labs/errors.js';
-import { keyNameOf, TAG } from '../../src/adapters/lambda-labs/identity.js';
+import { TAG } from '../../src/adapters/lambda-labs/identity.js';
 import { STATUS } from '../../src/adapters/lambda-labs/mapping.js';
 import type { ErrorKind, ProviderError } from '../../src/domain/errors.js';
 import type { CreateInstanceAttrs, LifecycleStatus, Provider } from '../../src/domain/provider.js';

@@ -14,10 +14,18 @@ import { notSupported, toProviderError } from '../failures.js';
 import { HttpFailure } from '../http-failure.js';
 import { collectPages } from '../pages.js';
 import type { Priority } from '../rate-limiter.js';
-import type { LambdaClient } from './client.js';
+import { type HeldKey, type KeyStore, type KeyTiming, type KeyUser, SshKeys } from '../ssh-keys.js';
+import type { LambdaClient, LambdaInstance } from './client.js';
 import { type Asked, isLaunchRefusal, judge, type Operation } from './errors.js';
-import { type Launch, type Setting, toCloudInstance, toInstanceTypes, toLaunch, toPendingInstance } from './mapping.js';
-import { type HeldKey, type KeyTiming, SshKeys } from './ssh-keys.js';
+import {
+  type Launch,
+  type Setting,
+  STATUS,
+  toCloudInstance,
+  toInstanceTypes,
+  toLaunch,
+  toPendingInstance,
+} from './mapping.js';
 
 export const ID = 'lambda-labs';
 
@@ -42,6 +50,7 @@ export class LambdaProvider implements Provider {
   readonly id = ID;
   readonly cloudCredRefId: CloudCredRefId;
   readonly capabilities: readonly Capability[] = CAPABILITIES;
+  readonly firewall = 'host';
   readonly limits: ProviderLimits;
   readonly sshKeys: SshKeys;
   readonly #client: LambdaClient;
@@ -53,7 +62,7 @@ export class LambdaProvider implements Provider {
     this.#setting = { cloudCredRefId, sshPort };
     this.cloudCredRefId = cloudCredRefId;
     this.limits = limits;
-    this.sshKeys = new SshKeys(client, cloudCredRefId, limits, keyTiming);
+    this.sshKeys = new SshKeys(toKeyStore(client), cloudCredRefId, limits, keyTiming);
   }
 
   async createInstance(attrs: CreateInstanceAttrs, signal: AbortSignal): Promise<CreateOutcome> {
@@ -118,7 +127,7 @@ export class LambdaProvider implements Provider {
     return this.#perform('listInstances', this.cloudCredRefId, () => this.#list('read', signal));
   }
 
-  /** Its SSH key goes with the first listing that shows it on its way out: `ssh-keys.ts`. */
+  /** Its SSH key goes with the first listing that shows it on its way out: `../ssh-keys.ts`. */
   async terminateInstance(cloudId: CloudId, _location: string, signal: AbortSignal): Promise<void> {
     await this.#perform('terminateInstance', cloudId, async () => {
       try {
@@ -191,7 +200,7 @@ export class LambdaProvider implements Provider {
       getPage: async () => ({ items: await this.#client.listInstances(priority, signal) }),
       idOf: ({ id }) => id,
     });
-    this.sshKeys.afterListing(all, startedAt);
+    this.sshKeys.afterListing(all.map(toKeyUser), startedAt);
     return all
       .map((instance) => toCloudInstance(instance, this.#setting))
       .filter(({ refId, cloudCredRefId }) => refId !== undefined && cloudCredRefId === this.cloudCredRefId);
@@ -232,4 +241,18 @@ export class LambdaProvider implements Provider {
     const { operation } = asked;
     return toProviderError(error, { provider: ID, operation, about, judge: (failure) => judge(failure, asked) });
   }
+}
+
+function toKeyStore(client: LambdaClient): KeyStore {
+  return {
+    add: (name, publicKey, signal) => client.addSshKey(name, publicKey, signal),
+    list: (priority, signal) => client.listSshKeys(priority, signal),
+    remove: (keyId, priority, signal) => client.deleteSshKey(keyId, priority, signal),
+    // No code is promised for a name that is taken.
+    mayBeTaken: ({ status }) => status !== undefined && [400, 409, 422].includes(status),
+  };
+}
+
+function toKeyUser({ ssh_key_names: keyNames, status = '' }: LambdaInstance): KeyUser {
+  return { keyNames, isEnding: STATUS[status] === 'terminating' || STATUS[status] === 'terminated' };
 }

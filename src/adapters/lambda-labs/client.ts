@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type HttpClient, type HttpReply, pathOf } from '../http.js';
 import type { Priority } from '../rate-limiter.js';
+import type { StoredKey } from '../ssh-keys.js';
 
 /*
  * Lambda Cloud API 1.10.0: one function per endpoint that we use; answers are parsed, not cast.
@@ -46,8 +47,9 @@ const instance = z.object({
 });
 export type LambdaInstance = z.output<typeof instance>;
 
-const sshKey = z.object({ id, name: z.string(), public_key: z.string().catch('') });
-export type LambdaSshKey = z.output<typeof sshKey>;
+const sshKey = z
+  .object({ id, name: z.string(), public_key: z.string().catch('') })
+  .transform(({ public_key: publicKey, ...key }) => ({ ...key, publicKey }));
 
 const data = <Schema extends z.ZodType>(schema: Schema) => z.object({ data: schema });
 const instanceReply = data(instance);
@@ -122,13 +124,13 @@ export class LambdaClient {
     return (await this.#http.send(request, signal)).value.data.restarted_instances.map((one) => one.id);
   }
 
-  async addSshKey(name: string, publicKey: string, signal: AbortSignal): Promise<LambdaSshKey> {
+  async addSshKey(name: string, publicKey: string, signal: AbortSignal): Promise<StoredKey> {
     const body = { name, public_key: publicKey };
     const request = { method: 'POST', path: '/ssh-keys', body, reply: sshKeyReply, priority: 'provision' } as const;
     return (await this.#http.send(request, signal)).value.data;
   }
 
-  async listSshKeys(priority: Priority, signal: AbortSignal): Promise<LambdaSshKey[]> {
+  async listSshKeys(priority: Priority, signal: AbortSignal): Promise<StoredKey[]> {
     const request = { method: 'GET', path: '/ssh-keys', reply: sshKeysReply, priority } as const;
     return (await this.#http.send(request, signal)).value.data;
   }

@@ -1,20 +1,41 @@
-import type { CreateInstanceAttrs, ProviderLimits } from '../../domain/provider.js';
-import { HttpFailure } from '../http-failure.js';
-import type { LambdaClient, LambdaInstance, LambdaSshKey } from './client.js';
-import { keyNameOf, keyNamePrefix } from './identity.js';
-import { STATUS } from './mapping.js';
+import type { CreateInstanceAttrs, ProviderLimits } from '../domain/provider.js';
+import { HttpFailure } from './http-failure.js';
+import { keyNameOf, keyNamePrefix } from './key-names.js';
+import type { Priority } from './rate-limiter.js';
 
 /*
- * SSH keys are things of their own at Lambda: a launch names one, and nobody takes it away with the machine.
+ * At some vendors SSH keys are things of their own: a create names one, and nobody takes it away with the machine.
  *
- * Ours are told by their names (`identity.ts`). One is removed
+ * Ours are told by their names (`key-names.ts`). One is removed
  * - at once when its create was refused;
  * - with the first listing that shows its machine on its way out, or gone;
  * - when no machine has used it in every listing for `ORPHAN_MS`, or (after a create without an answer) once the
- *   listing lag has passed: a worker died between the key and the launch, or the machine went unseen.
- * A key that any other machine of the account was launched with stays. What fails here is tried again with a later
- * listing; nobody waits for it, and no listing fails for it.
+ *   listing lag has passed: a worker died between the key and the create, or the machine went unseen.
+ * A key that any other listed machine was made with stays. What fails here is tried again with a later listing; nobody
+ * waits for it, and no listing fails for it.
  */
+
+/** A vendor's keys. Ids are the vendor's. */
+export interface KeyStore {
+  add(name: string, publicKey: string, signal: AbortSignal): Promise<StoredKey>;
+  list(priority: Priority, signal: AbortSignal): Promise<StoredKey[]>;
+  /** @throws {HttpFailure} */
+  remove(keyId: string, priority: Priority, signal: AbortSignal): Promise<void>;
+  /** Whether this refusal of an `add` may mean that the name is taken: then we look. */
+  mayBeTaken(refusal: HttpFailure): boolean;
+}
+
+export interface StoredKey {
+  id: string;
+  name: string;
+  publicKey: string;
+}
+
+/** A listed machine, as far as keys care. */
+export interface KeyUser {
+  keyNames: readonly string[];
+  isEnding: boolean;
+}
 
 /** Longer than any create takes, its retries and its place in the queue included. */
 const ORPHAN_MS = 3_600_000;
@@ -28,20 +49,19 @@ export interface KeyTiming {
   lookEveryMs?: number;
 }
 
-/** A key that a launch may name; let go of once the launch is answered. */
-export interface HeldKey {
-  name: string;
-  /** `undo`: the launch was refused. `doubt`: nobody knows. `keep`: the machine exists. */
+/** A key that a create may name; let go of once the create is answered. */
+export interface HeldKey extends StoredKey {
+  /** `undo`: the create was refused. `doubt`: nobody knows. `keep`: the machine exists. */
   release(outcome: 'undo' | 'doubt' | 'keep'): Promise<void>;
 }
 
 export class SshKeys {
-  readonly #client: LambdaClient;
+  readonly #store: KeyStore;
   readonly #prefix: string;
   readonly #listingLagMs: number;
   readonly #orphanMs: number;
   readonly #lookEveryMs: number;
-  /** Launches of this process that are under way, by key name. */
+  /** Creates of this process that are under way, by key name. */
   readonly #held = new Map<string, number>();
   /** When each unused key may go, by name; epoch ms. */
   readonly #dueAt = new Map<string, number>();
@@ -49,8 +69,8 @@ export class SshKeys {
   #nextLookAt: number;
   #tidying: Promise<void> | undefined;
 
-  constructor(client: LambdaClient, cloudCredRefId: string, limits: ProviderLimits, timing: KeyTiming = {}) {
-    this.#client = client;
+  constructor(store: KeyStore, cloudCredRefId: string, limits: ProviderLimits, timing: KeyTiming = {}) {
+    this.#store = store;
     this.#prefix = keyNamePrefix(cloudCredRefId);
     this.#listingLagMs = limits.listingLagMs;
     this.#orphanMs = timing.orphanMs ?? ORPHAN_MS;
@@ -68,7 +88,7 @@ export class SshKeys {
     try {
       const { key, isNew } = await this.#add(names, publicKey, signal);
       return {
-        name: key.name,
+        ...key,
         release: async (outcome) => {
           letGo();
           if (outcome === 'keep') return;
@@ -88,8 +108,8 @@ export class SshKeys {
    * To be told of every complete listing of the account.
    * @param startedAt When it was asked for, epoch ms.
    */
-  afterListing(instances: readonly LambdaInstance[], startedAt: number): void {
-    const { used, ended } = this.#uses(instances);
+  afterListing(users: readonly KeyUser[], startedAt: number): void {
+    const { used, ended } = this.#uses(users);
     const due = [...ended].filter((name) => !this.#gone.has(name));
     const overdue = [...this.#dueAt].filter(([name, at]) => at <= startedAt && !used.has(name));
     const isTime = startedAt >= this.#nextLookAt;
@@ -109,13 +129,16 @@ export class SshKeys {
 
   async #tidy(used: ReadonlySet<string>, ended: ReadonlySet<string>, startedAt: number): Promise<void> {
     const signal = new AbortController().signal;
-    const keys = await this.#client.listSshKeys('catalog', signal);
+    const keys = await this.#store.list('catalog', signal);
     const names = new Set(keys.map(({ name }) => name));
     for (const name of ended) if (!names.has(name)) this.#gone.add(name);
     for (const name of this.#dueAt.keys()) if (!names.has(name)) this.#dueAt.delete(name);
     for (const key of keys.filter(({ name }) => name.startsWith(this.#prefix))) {
       if (used.has(key.name) || this.#held.has(key.name)) this.#dueAt.delete(key.name);
-      else if (ended.has(key.name) || this.#isDue(key.name, startedAt)) await this.#remove(key, signal);
+      else if (ended.has(key.name) || this.#isDue(key.name, startedAt)) {
+        this.#dueAt.set(key.name, startedAt); // for a later listing that shows its machine no more
+        await this.#remove(key, signal).catch(() => undefined);
+      }
     }
   }
 
@@ -126,36 +149,34 @@ export class SshKeys {
   }
 
   /** Names that some machine still needs, and those of ours that only machines on their way out have. */
-  #uses(instances: readonly LambdaInstance[]): { used: Set<string>; ended: Set<string> } {
-    const isEnding = ({ status = '' }: LambdaInstance): boolean => /^terminat/.test(STATUS[status] ?? '');
-    const namesOf = (some: readonly LambdaInstance[]): string[] => some.flatMap((one) => one.ssh_key_names);
-    const used = new Set(namesOf(instances.filter((instance) => !isEnding(instance))));
-    const ended = namesOf(instances.filter(isEnding)).filter((name) => name.startsWith(this.#prefix));
-    return { used, ended: new Set(ended.filter((name) => !used.has(name) && !this.#held.has(name))) };
+  #uses(users: readonly KeyUser[]): { used: Set<string>; ended: Set<string> } {
+    const used = new Set(users.filter(({ isEnding }) => !isEnding).flatMap(({ keyNames }) => keyNames));
+    const ended = users.filter(({ isEnding }) => isEnding).flatMap(({ keyNames }) => keyNames);
+    const ours = ended.filter((name) => name.startsWith(this.#prefix) && !used.has(name) && !this.#held.has(name));
+    return { used, ended: new Set(ours) };
   }
 
   async #add(
     names: readonly string[],
     publicKey: string,
     signal: AbortSignal,
-  ): Promise<{ key: LambdaSshKey; isNew: boolean }> {
+  ): Promise<{ key: StoredKey; isNew: boolean }> {
     let refusal: unknown;
     for (const name of names) {
       try {
-        return { key: await this.#client.addSshKey(name, publicKey, signal), isNew: true };
+        return { key: await this.#store.add(name, publicKey, signal), isNew: true };
       } catch (error) {
-        // No code is promised for a name that is taken: look, whatever the refusal.
-        if (!(error instanceof HttpFailure) || ![400, 409, 422].includes(error.status ?? 0)) throw error;
+        if (!(error instanceof HttpFailure) || !this.#store.mayBeTaken(error)) throw error;
         refusal = error;
       }
-      const taken = (await this.#client.listSshKeys('provision', signal)).find((key) => key.name === name);
+      const taken = (await this.#store.list('provision', signal)).find((key) => key.name === name);
       if (!taken) throw refusal;
-      if (isSameKey(taken.public_key, publicKey)) return { key: taken, isNew: false };
+      if (isSameKey(taken.publicKey, publicKey)) return { key: taken, isNew: false };
     }
     throw refusal;
   }
 
-  async #undo(key: LambdaSshKey): Promise<boolean> {
+  async #undo(key: StoredKey): Promise<boolean> {
     try {
       await this.#remove(key, AbortSignal.timeout(UNDO_MS));
       return true;
@@ -164,9 +185,9 @@ export class SshKeys {
     }
   }
 
-  async #remove({ id, name }: LambdaSshKey, signal: AbortSignal): Promise<void> {
+  async #remove({ id, name }: StoredKey, signal: AbortSignal): Promise<void> {
     try {
-      await this.#client.deleteSshKey(id, 'provision', signal);
+      await this.#store.remove(id, 'provision', signal);
     } catch (error) {
       if (!(error instanceof HttpFailure) || error.status !== 404 || typeof error.body === 'string') throw error;
     }
