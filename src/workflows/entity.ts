@@ -24,6 +24,9 @@ export interface InstanceSnapshot {
   /** The newest events; older ones are gone from here, their effect is in the state. */
   events: InstanceEvent[];
   lastSeen?: Observation;
+  /** The watcher tells each of these once: they must not get lost between two runs. */
+  suspicion?: Observation;
+  unclaimed?: Observation[];
 }
 
 /** How many events a workflow keeps for its readers. At some 300 bytes each this stays far below a payload's limit. */
@@ -65,6 +68,8 @@ export class Instance {
   static resume(snapshot: InstanceSnapshot): Instance {
     const instance = new Instance(snapshot.state, snapshot.events);
     instance.lastSeen = snapshot.lastSeen;
+    instance.suspicion = snapshot.suspicion;
+    for (const seen of snapshot.unclaimed ?? []) instance.unclaimed.set(seen.cloudId, seen);
     return instance;
   }
 
@@ -86,6 +91,8 @@ export class Instance {
       state: this.current,
       events: this.events.slice(-EVENTS_KEPT),
       ...(this.lastSeen && { lastSeen: this.lastSeen }),
+      ...(this.suspicion && { suspicion: this.suspicion }),
+      ...(this.unclaimed.size > 0 && { unclaimed: [...this.unclaimed.values()] }),
     };
   }
 
@@ -199,10 +206,13 @@ export class Instance {
     return done === true && this.phase === phase;
   }
 
-  /** Runs an activity that is cancelled, and answered with `undefined`, once the phase or the intents moved on. */
-  async interruptible<T>(work: () => Promise<T>): Promise<T | undefined> {
+  /**
+   * Runs an activity that is cancelled, and answered with `undefined`, once the phase or the intents moved on; or once
+   * `orElse` holds.
+   */
+  async interruptible<T>(work: () => Promise<T>, orElse = () => false): Promise<T | undefined> {
     const { phase, intents } = this;
-    return await this.cancelledOnce(() => this.phase !== phase || this.intents !== intents, work);
+    return await this.cancelledOnce(() => this.phase !== phase || this.intents !== intents || orElse(), work);
   }
 
   private async cancelledOnce<T>(movedOn: () => boolean, work: () => Promise<T>): Promise<T | undefined> {

@@ -3,6 +3,7 @@ import type { Instance } from '../entity.js';
 import { toFailureFact } from '../failure.js';
 import { activities } from '../policies.js';
 import { machineRef, makeSure } from './awaiting.js';
+import { verifyRules } from './readying.js';
 
 /** Ready or stopped: waits for a command, applies changes, and notices what happens to the machine without us. */
 export async function rest(instance: Instance): Promise<void> {
@@ -13,7 +14,7 @@ export async function rest(instance: Instance): Promise<void> {
   // A start that was refused for lack of stock is tried again; everything else waits for somebody.
   const { startRetry } = instance.state;
   await instance.until(
-    () => instance.phase !== phase || instance.suspicion !== undefined,
+    () => instance.phase !== phase || instance.suspicion !== undefined || instance.isLong,
     startRetry?.at,
     'until the next start',
   );
@@ -22,7 +23,7 @@ export async function rest(instance: Instance): Promise<void> {
 /** A parked instance costs nothing and waits for a person. */
 export async function park(instance: Instance): Promise<void> {
   instance.suspicion = undefined; // a kept machine is looked at when somebody retries
-  await instance.until(() => false);
+  await instance.until(() => instance.isLong);
 }
 
 const APPLIES: Record<Change['kind'], readonly string[]> = {
@@ -52,7 +53,9 @@ async function apply(instance: Instance, change: Change): Promise<void> {
     }
   };
   try {
-    if (await instance.unlessEnding(work)) instance.record({ type: 'RecordChange', change });
+    if (!(await instance.unlessEnding(work))) return;
+    if (change.kind === 'firewall' && !(await verifyRules(instance, change.rules))) return; // it stays wanted
+    instance.record({ type: 'RecordChange', change });
   } catch (error) {
     instance.record({ type: 'RecordChange', change, failure: toFailureFact(error, 'WaitTimeout') });
   }
