@@ -24,6 +24,8 @@ export interface SlipwayOptions {
   others?: Record<string, Record<string, unknown>>;
   /** Default: silent, or SLIPWAY_TEST_LOG_LEVEL. */
   logger?: Logger;
+  /** Of a Temporal server of the test's own. */
+  address?: string;
   /** Breaks calls on their way: see `injection.ts`. */
   interceptors?: WorkerInterceptors;
 }
@@ -53,7 +55,7 @@ export function installQuietRuntime(logger: Logger = quiet): void {
 export async function openSlipway(options: SlipwayOptions = {}): Promise<TestSlipway> {
   const logger = options.logger ?? quiet;
   installQuietRuntime(logger);
-  const address = inject('temporalAddress');
+  const address = options.address ?? inject('temporalAddress');
   const taskQueue = `test-${randomUUID().slice(0, 8)}`;
   // Watchers are named after the credential: tests that share a server must not share one.
   const cloudCredRefId = `${CREDENTIAL}-${taskQueue}`;
