@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
-          include: ['tests/{domain,adapters,simcloud,ssh,journal,docs}/**/*.test.ts', 'tests/*.test.ts'],
+          include: ['tests/{domain,activities,adapters,simcloud,ssh,journal,docs}/**/*.test.ts', 'tests/*.test.ts'],
           testTimeout: 20_000,
         },
       },

@@ -63,10 +63,11 @@ export function createActivities(deps: CreateDeps): Pick<InstanceActivities, 'cr
           const lag = provider.limits.listingLagMs;
           const settled = toEpochMs(since) + lag;
           let looks = 0;
-          for (let from = Date.now(); ; from = Math.max(Date.now(), settled)) {
+          for (let from = Date.now(); ; ) {
             if (from > Date.now()) await sleep(from - Date.now(), undefined, { signal });
             const { instances, startedAt } = await listing.since(from, signal);
             looks += 1;
+            from = Math.max(startedAt + 1, settled); // another listing, not the same once more
             const found = instances.find((one) => one.refId === refId && (isLive(one) || isFailedOurs(one, key)));
             if (found)
               return { found: toCreated(provider, found, true, startedAt), evidence: `found in listing ${looks}` };
@@ -172,6 +173,7 @@ function toCreated(
     provider: provider.id,
     adopted,
     observation: toObservation(instance, askedAt, provider.cloudCredRefId),
+    ...(provider.firewall === 'host' && { hostFirewall: true }),
     ...(requestId && { providerRequestId: requestId }),
   };
 }

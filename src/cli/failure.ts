@@ -62,18 +62,9 @@ export function toFailure(error: unknown): Failure {
   if (!(error instanceof Error)) return { exitCode: EXIT.bug, kind: 'Unexpected', message: String(error) };
   const { name, message } = error;
   if (name === 'Interrupted') return { exitCode: EXIT.interrupted, kind: name, message };
-  if (isCutOff(error)) {
-    const question = 'Nobody answered in time. Does a worker run on this task queue (slipway worker)?';
-    return { exitCode: EXIT.unreachable, kind: 'Unreachable', message: question };
-  }
   const kind = name === 'SlipwayError' && 'kind' in error ? String(error.kind) : (BY_NAME[name] ?? 'Unexpected');
   const issues = issuesOf(error);
   return { exitCode: BY_KIND[kind] ?? EXIT.bug, kind, message, ...(issues && { issues }) };
-}
-
-/** The SDK's own error around a gRPC call that our deadline ended: cancelled, deadline exceeded, unavailable. */
-function isCutOff({ name, cause }: Error): boolean {
-  return name === 'ServiceError' && [1, 4, 14].includes((cause as { code?: number } | undefined)?.code ?? 0);
 }
 
 function issuesOf(error: Error): RequestIssue[] | undefined {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addChanges } from './commands/changes.js';
+import { addDebt } from './commands/debt.js';
 import { addDemo } from './commands/demo.js';
 import { addDev } from './commands/dev.js';
 import { addEvents } from './commands/events.js';
@@ -18,6 +19,7 @@ const COMMANDS = [
   addShow,
   addEvents,
   addLs,
+  addDebt,
   addOrders,
   addChanges,
   addRelease,

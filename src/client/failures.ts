@@ -1,6 +1,7 @@
 import {
   isGrpcServiceError,
   QueryNotRegisteredError,
+  ServiceError,
   WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -25,6 +26,8 @@ export function toSlipwayError(error: unknown, refId: RefId): unknown {
     return noWorker(error);
   }
   if (isGrpcServiceError(error)) return fromGrpc(error);
+  // The SDK wraps what a query met: our own deadline shows as a cancellation inside.
+  if (error instanceof ServiceError && isGrpcServiceError(error.cause)) return fromGrpc(error.cause);
   return error;
 }
 
@@ -40,13 +43,16 @@ function fromFailure(cause: unknown): SlipwayError | undefined {
 }
 
 function isClientKind(type: unknown): type is ClientErrorKind {
-  return typeof type === 'string' && (Object.hasOwn(REFUSALS, type) || type === 'InvalidRequest' || type === 'NotSupported');
+  return (
+    typeof type === 'string' && (Object.hasOwn(REFUSALS, type) || type === 'InvalidRequest' || type === 'NotSupported')
+  );
 }
 
-/** gRPC's numbers for "nobody home": 4 deadline exceeded, 14 unavailable; 9 is what a query without a poller gives. */
+/** gRPC's numbers for "nobody home": 1 and 4 our own deadline, 14 unavailable; 9 is a query without a poller. */
 function fromGrpc(error: Error & { code?: number }): unknown {
-  if (error.code === 14) return new SlipwayError('Unreachable', `Temporal does not answer: ${error.message}`, {}, error);
-  if (error.code === 4 || error.code === 9) return noWorker(error);
+  if (error.code === 14)
+    return new SlipwayError('Unreachable', `Temporal does not answer: ${error.message}`, {}, error);
+  if (error.code === 1 || error.code === 4 || error.code === 9) return noWorker(error);
   return error;
 }
 
