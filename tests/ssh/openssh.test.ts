@@ -32,6 +32,7 @@ describe.skipIf(missing)(`OpenSSH’s own sshd${missing ? ` (skipped: ${missing}
       `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`,
       'StrictModes no', // the keys lie in a folder of /tmp
       'UsePAM no',
+      'SetEnv SHLVL=1', // else bash reads this user's own .bashrc, and does whatever stands there
       'PidFile none',
     ];
     writeFileSync(join(folder, 'sshd_config'), `${config.join('\n')}\n`);

@@ -134,6 +134,7 @@ export class NetnsHost {
       'AuthorizedKeysFile /etc/ssh/slipway_authorized_keys',
       'PidFile /run/sshd.pid',
       'UsePAM no',
+      'SetEnv SHLVL=1', // else bash reads root's own .bashrc, and does whatever stands there
       'UseDNS no',
     ];
     await this.write('/etc/ssh/sshd_config', `${lines.join('\n')}\n`);
