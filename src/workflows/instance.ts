@@ -18,6 +18,7 @@ import {
   decide,
   type InstanceRequestInput,
   type InstanceView,
+  type Observation,
   type Phase,
   type RequestIssue,
   requestIssues,
@@ -135,8 +136,13 @@ function invalidRequest(issues: RequestIssue[]): ApplicationFailure {
 function answerMessages(entity: Instance, strays: StraySettler): void {
   setHandler(describeQuery, () => toView(entity.state));
   setHandler(eventsQuery, (fromSeq) => entity.eventsFrom(fromSeq));
-  setHandler(observedSignal, (seen) => entity.observe(seen));
-  setHandler(stockedSignal, ({ offer }) => entity.restock(offer));
+  // A signal cannot be refused, and one that throws would stop the instance: what is no observation is passed over.
+  setHandler(observedSignal, (seen) => {
+    if (isObservation(seen)) entity.observe(seen);
+  });
+  setHandler(stockedSignal, (stocked) => {
+    if (typeof stocked?.offer === 'string') entity.restock(stocked.offer);
+  });
   for (const name of COMMANDS) {
     setHandler(
       UPDATES[name] as UpdateDefinition<Recorded, [CommandInput?]>,
@@ -160,8 +166,16 @@ function answerMessages(entity: Instance, strays: StraySettler): void {
   }
 }
 
-/** The update's own id stands in for a requestId that was not sent. */
-function toCommand(name: CommandName, input: CommandInput | undefined): Command {
+/** The update's own id stands in for a requestId that was not sent. @throws {CommandRefused} */
+function toCommand(name: CommandName, input: CommandInput | null | undefined): Command {
+  if (typeof (input ?? {}) !== 'object') {
+    const issues = [{ path: '', message: 'must be an object' }];
+    throw new CommandRefused('InvalidRequest', `The input of ${name} must be an object.`, issues);
+  }
   const requestId = input?.requestId || currentUpdateInfo()?.id || '';
   return { ...input, type: name, requestId } as Command;
+}
+
+function isObservation(seen: Partial<Observation> | null | undefined): seen is Observation {
+  return [seen?.cloudId, seen?.at, seen?.status].every((field) => typeof field === 'string');
 }
