@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await slipway?.close());
 
-const three = () => LOCATIONS.map((location) => offerAt(slipway, location));
+const three = (instanceType?: string) => LOCATIONS.map((location) => offerAt(slipway, location, instanceType));
 const outOfStock = (location: string): OwnFault => ({
   operation: 'create',
   kind: 'out-of-stock',
@@ -26,10 +26,11 @@ const outOfStock = (location: string): OwnFault => ({
   match: { location },
 });
 
+// What is sold out is remembered for all requests of the account: each of these tests has a type of its own.
 describe.concurrent('an offer that is refused', () => {
   it('is set aside when it is sold out, and so is the next: the third gets the machine', async () => {
     const [first, second, third] = LOCATIONS;
-    const life = await begin(slipway, { offers: three() }, outOfStock(first), outOfStock(second));
+    const life = await begin(slipway, { offers: three('gpu_1x_a100_sxm4') }, outOfStock(first), outOfStock(second));
     const ready = await life.until('ready');
     expect(ready.offer?.location).toBe(third);
     expect(ready.attempts.map(({ outcome, failure }) => failure?.kind ?? outcome)).toEqual([
@@ -44,7 +45,7 @@ describe.concurrent('an offer that is refused', () => {
   it('ends in a parked instance that costs nothing, when every offer stays sold out for provisionWithin', async () => {
     const policy = { provisionWithin: '2s' };
     const sold: OwnFault = { operation: 'create', kind: 'out-of-stock', times: 'always' };
-    const life = await begin(slipway, { offers: three(), policy }, sold);
+    const life = await begin(slipway, { offers: three('gpu_1x_h100_pcie'), policy }, sold);
     const parked = await life.until('parked');
     expect(parked).toMatchObject({ lifecycleStatus: 'failed', failure: { kind: 'InsufficientResources' } });
     expect(await life.machines()).toEqual([]);
@@ -55,7 +56,7 @@ describe.concurrent('an offer that is refused', () => {
   it('ends the instance with its failure instead, where the policy says terminate', async () => {
     const policy = { provisionWithin: '1s', onFailure: 'terminate' } as const;
     const sold: OwnFault = { operation: 'create', kind: 'out-of-stock', times: 'always' };
-    const life = await begin(slipway, { policy }, sold);
+    const life = await begin(slipway, { offers: three('cpu_4x_general'), policy }, sold);
     const over = await life.until('terminated');
     expect(over).toMatchObject({ failure: { kind: 'InsufficientResources' }, terminated: { by: 'never-created' } });
   });

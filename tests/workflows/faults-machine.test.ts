@@ -127,15 +127,27 @@ describe.concurrent('after the hand-over', () => {
     await endAndProve(slipway, life);
   });
 
-  it('a start without stock leaves it stopped, with the reason, and never replaced', async () => {
+  it('a start without stock leaves it stopped, with the reason and the next try, and is never replaced', async () => {
     const { life, cloudId } = await stopped({ operation: 'start', kind: 'out-of-stock' });
     await slipway.client.start(life.refId);
     await life.seen('StartRefused');
     const view = await life.until('stopped');
-    expect(view).toMatchObject({ cloudId, desired: 'stopped', failure: { kind: 'InsufficientResources' } });
-    await slipway.client.start(life.refId);
+    expect(view).toMatchObject({ cloudId, desired: 'running', failure: { kind: 'InsufficientResources' } });
+    expect(view.deadline, 'when it tries again').toBeDefined();
+    await slipway.client.start(life.refId); // a person need not wait for it
     expect((await life.until('ready')).failure).toBeUndefined();
     expect(await life.machines()).toHaveLength(1);
+    await endAndProve(slipway, life);
+  });
+
+  it('a start without stock is given up by a stop', async () => {
+    const { life, cloudId } = await stopped({ operation: 'start', kind: 'out-of-stock', times: 'always' });
+    await slipway.client.start(life.refId);
+    await life.seen('StartRefused');
+    await slipway.client.stop(life.refId);
+    const view = await slipway.client.describe(life.refId);
+    expect(view).toMatchObject({ cloudId, phase: 'stopped', desired: 'stopped' });
+    expect(view.deadline).toBeUndefined();
     await endAndProve(slipway, life);
   });
 

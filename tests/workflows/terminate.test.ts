@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { instanceWorkflowId } from '../../src/domain/ids.js';
-import type { InstanceRequestInput, Phase } from '../../src/domain/instance/index.js';
+import type { Phase } from '../../src/domain/instance/index.js';
 import { begin, endAndProve, type Life, type OwnFault, proveGone } from '../support/lives.js';
-import { openSlipway, type TestSlipway } from '../support/slipway.js';
+import { offerAt, openSlipway, type TestSlipway } from '../support/slipway.js';
 
 let slipway: TestSlipway;
 beforeAll(async () => {
@@ -18,7 +18,7 @@ const always = (operation: OwnFault['operation'], kind: OwnFault['kind']): OwnFa
 interface Moment {
   phase: Phase;
   faults?: OwnFault[];
-  more?: Partial<InstanceRequestInput>;
+  instanceType?: string;
   after?: (life: Life) => Promise<unknown>;
 }
 
@@ -28,7 +28,11 @@ const toStopped = async (life: Life) => {
 };
 
 const MOMENTS: Record<string, Moment> = {
-  'while it waits for capacity': { phase: 'placing', faults: [always('create', 'out-of-stock')] },
+  'while it waits for capacity': {
+    phase: 'placing',
+    faults: [always('create', 'out-of-stock')],
+    instanceType: 'cpu_4x_general', // sold out is remembered for all requests of the account
+  },
   'while the create is on its way': {
     phase: 'creating',
     faults: [{ operation: 'create', kind: 'late-answer', delayMs: 1_500 }],
@@ -88,8 +92,8 @@ const MOMENTS: Record<string, Moment> = {
   },
 };
 
-async function reach({ phase, faults = [], more = {}, after }: Moment): Promise<Life> {
-  const life = await begin(slipway, more, ...faults);
+async function reach({ phase, faults = [], instanceType, after }: Moment): Promise<Life> {
+  const life = await begin(slipway, { offers: [offerAt(slipway, 'us-west-1', instanceType)] }, ...faults);
   if (after) {
     await life.until('ready');
     await after(life);
