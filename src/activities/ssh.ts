@@ -1,7 +1,10 @@
 import { ProviderError } from '../domain/errors.js';
+import { isGpu } from '../domain/gpu.js';
+import type { ExpectedGpus } from '../domain/instance/index.js';
+import { FirewallError, proveFirewall } from './firewall/proof.js';
 import { alive } from './heartbeat.js';
-import { publicKeyOf, waitForSsh } from './ssh-probe.js';
-import type { InstanceActivities, ProbeInput } from './types.js';
+import { publicKeyOf, type Readiness, type SshConnection, type Until, waitForSsh } from './ssh-probe.js';
+import type { InstanceActivities, Probed, ProbeInput } from './types.js';
 
 /** The worker's private keys, by name. */
 export type SshKeys = Readonly<Record<string, string>>;
@@ -20,23 +23,43 @@ export function slipwayPublicKey(keys: SshKeys, sshKeyRef: string): string {
   return publicKeyOf(privateKey(keys, sshKeyRef));
 }
 
-export function sshActivities(keys: SshKeys, leaving: AbortSignal): Pick<InstanceActivities, 'probeSsh'> {
-  return {
-    probeSsh: (input) =>
-      alive(
-        async ({ signal, report }) => {
-          const { host, port, user, pinnedHostKey, withinMs } = input;
-          const target = { host, port, user, privateKey: privateKey(keys, input.sshKeyRef), pinnedHostKey };
-          const probe = await waitForSsh(target, { deadlineMs: withinMs, signal, onAttempt: report });
+type SshActivities = Pick<InstanceActivities, 'probeSsh' | 'verifyFirewall'>;
+
+export function sshActivities(keys: SshKeys, leaving: AbortSignal): SshActivities {
+  const ready = (input: ProbeInput, readiness: Readiness): Promise<Probed> =>
+    alive(
+      async ({ signal, report }) => {
+        const { host, port, user, pinnedHostKey, withinMs: deadlineMs, firewall } = input;
+        const target = { host, port, user, privateKey: privateKey(keys, input.sshKeyRef), pinnedHostKey };
+        const prove =
+          firewall &&
+          ((connection: SshConnection, until: Until) => proveFirewall(connection, target, firewall, { until, report }));
+        try {
+          const probe = await waitForSsh(target, { ...readiness, deadlineMs, signal, onAttempt: report, prove });
           if (probe.ok) return { hostKey: probe.hostKey, evidence: probe.evidence };
           throw unreachable(input, probe.failure, probe.evidence);
-        },
-        { leaving },
-      ),
+        } catch (error) {
+          throw error instanceof FirewallError ? unverified(input, error) : error;
+        }
+      },
+      { leaving },
+    );
+  return {
+    probeSsh: ({ gpus, ...input }) => ready(input, { ...(gpus && { gpus: toGpus(gpus) }) }),
+    verifyFirewall: (input) => ready(input, { cloudInit: false }),
   };
+}
+
+function toGpus({ count, name }: ExpectedGpus): NonNullable<Readiness['gpus']> {
+  return { count, ...(name !== undefined && { isExpected: (seen: string) => isGpu(seen, name) }) };
 }
 
 function unreachable({ host, port, user }: ProbeInput, failure: string, evidence: string): ProviderError {
   const message = `${user}@${host}:${port} does not answer SSH (${failure}): ${evidence}`;
   return new ProviderError({ kind: 'SshUnreachable', message, operation: 'probeSsh', providerCode: failure });
+}
+
+function unverified({ host }: ProbeInput, { finding, message: evidence }: FirewallError): ProviderError {
+  const message = `The firewall of ${host} does not hold (${finding}): ${evidence}`;
+  return new ProviderError({ kind: 'FirewallUnverified', message, operation: 'verifyFirewall', providerCode: finding });
 }

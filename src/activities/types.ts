@@ -1,7 +1,7 @@
 /** What workflows ask of the world. Workflows import these types only; inputs and results are plain JSON, stored in histories. */
 import type { FirewallRules } from '../domain/firewall.js';
 import type { CloudCredRefId, CloudId, IsoTime, RefId } from '../domain/ids.js';
-import type { AbsenceProof, Observation } from '../domain/instance/index.js';
+import type { AbsenceProof, ExpectedGpus, Observation } from '../domain/instance/index.js';
 import type { Offer } from '../domain/placement/offer.js';
 import type { CloudInstance } from '../domain/provider.js';
 import type { Size } from '../domain/size.js';
@@ -35,6 +35,8 @@ export interface Created {
   instance: CloudInstance;
   provider: string;
   adopted: boolean;
+  /** The adapter brings a firewall onto the machine, at its first boot. */
+  hostFirewall?: true;
   providerRequestId?: string;
   /** What the answer itself showed: an adopted machine may run already. */
   observation: Observation;
@@ -57,6 +59,14 @@ export interface Looked {
   observation?: Observation;
 }
 
+/** What a firewall is to be shown to do. */
+export interface FirewallClaim {
+  /** What it allows now. */
+  rules: FirewallRules;
+  /** What it allowed before: what was taken away must be shut now. */
+  before?: FirewallRules;
+}
+
 export interface ProbeInput extends MachineRef {
   host: string;
   port: number;
@@ -66,6 +76,14 @@ export interface ProbeInput extends MachineRef {
   pinnedHostKey?: string;
   /** How long to keep trying, in ms. */
   withinMs: number;
+  /** What the driver must show. */
+  gpus?: ExpectedGpus;
+  /** What must be proved of the firewall; absent: nothing. */
+  firewall?: FirewallClaim;
+}
+
+export interface VerifyInput extends ProbeInput {
+  firewall: FirewallClaim;
 }
 
 export interface Probed {
@@ -100,8 +118,13 @@ export interface InstanceActivities {
   /** Looks once, at what `trust` allows. A get that finds nothing is `absent`. */
   lookAtInstance(input: MachineRef & { trust: Trust }): Promise<Looked>;
   applyFirewall(input: MachineRef & { rules: FirewallRules }): Promise<void>;
-  /** Fails with SshUnreachable, and the classified reason, when it does not answer in time. */
+  /**
+   * SSH, cloud-init, the GPUs if asked, and the firewall if asked, over one connection. Fails with SshUnreachable or
+   * FirewallUnverified; the classified reason is the `providerCode`.
+   */
   probeSsh(input: ProbeInput): Promise<Probed>;
+  /** The firewall alone, of a machine that is in use. Fails as `probeSsh` does. */
+  verifyFirewall(input: VerifyInput): Promise<Probed>;
   stopInstance(input: MachineRef): Promise<void>;
   startInstance(input: MachineRef): Promise<void>;
   rebootInstance(input: MachineRef): Promise<void>;

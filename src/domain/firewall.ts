@@ -7,7 +7,7 @@ export { type CloudConfigOptions, renderCloudConfig } from './firewall/cloud-con
 export { diffRules, type RulesDifference } from './firewall/diff.js';
 export { DOCKER_HOOK, DOCKER_SCRIPT } from './firewall/docker-user.js';
 export { type HostOptions, renderLaunchScript } from './firewall/launch-script.js';
-export { normaliseRules, sameRules } from './firewall/normalise.js';
+export { bothRules, normaliseRules, sameRules } from './firewall/normalise.js';
 export { parseUfwRules } from './firewall/parse.js';
 export { type FirewallRule, type FirewallRules, isPort } from './firewall/rules.js';
 export { type FirewallStrategy, type RuleIssue, RulesRefusedError, strategyIssues } from './firewall/strategy.js';

@@ -140,6 +140,8 @@ export interface Provider {
   readonly cloudCredRefId: CloudCredRefId;
   readonly capabilities: readonly Capability[];
   readonly limits: ProviderLimits;
+  /** Set where the adapter brings a firewall onto each machine at its first boot. Else it is the vendor's own, or none. */
+  readonly firewall?: 'host';
 
   /**
    * Looks for the refId, then creates. Resolves once the provider has accepted, which is before the machine runs.

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { InstanceTypeSpec } from './catalog.js';
 import type { SimClock } from './clock.js';
 import { type Door, Doors } from './doors.js';
@@ -6,7 +7,7 @@ import type { BehaviourKind } from './fault-kinds.js';
 import { SSH_PORT } from './firewall.js';
 import type { Inside } from './shell.js';
 import { SshServer } from './ssh-server.js';
-import type { MachineRecord } from './types.js';
+import type { FirewallRules, MachineRecord } from './types.js';
 
 /** What a computer needs to know of the cloud around it. */
 export interface ComputerHost {
@@ -20,18 +21,21 @@ export interface ComputerHost {
  */
 export class Computer {
   readonly #doors: Doors;
+  /** For a firewall that does not take changes. */
+  readonly #firstRules: FirewallRules;
   #ssh: SshServer | undefined;
 
   constructor(
     private readonly record: MachineRecord,
     private readonly host: ComputerHost,
   ) {
-    this.#doors = new Doors(record.address, () => record.firewallRules);
+    this.#firstRules = record.firewallRules;
+    this.#doors = new Doors(record.address, () => this.#rulesInForce());
     this.#doors.add({
       port: SSH_PORT,
       bindPort: record.sshPort,
       isUp: () => !this.#behaves('ssh-refused'),
-      serve: (socket) => this.#serveSsh(socket),
+      serve: (caller) => this.#serveSsh(caller),
     });
     for (const port of record.services) this.#doors.add(bannerDoor(port));
   }
@@ -41,6 +45,7 @@ export class Computer {
     this.#ssh = new SshServer({
       hostKey: this.record.hostKey,
       user: this.record.sshUser,
+      address: this.record.address,
       publicKeys: () => (this.#behaves('ssh-refuses-key') ? [] : this.record.publicKeys),
       inside: this.#inside(),
     });
@@ -63,10 +68,19 @@ export class Computer {
     return this.#doors.ports().map((port) => ({ port, boundPort: this.#doors.boundPort(port) ?? null }));
   }
 
-  #serveSsh(socket: Socket): void {
-    if (this.#behaves('ssh-resets')) socket.resetAndDestroy();
-    else if (this.#behaves('ssh-silent')) socket.resume();
-    else this.#ssh?.accept(socket);
+  #serveSsh(caller: Duplex): void {
+    if (!(caller instanceof Socket))
+      caller.destroy(); // SSH to itself, over SSH: not simulated
+    else if (this.#behaves('ssh-resets')) caller.resetAndDestroy();
+    else if (this.#behaves('ssh-silent')) caller.resume();
+    else this.#ssh?.accept(caller);
+  }
+
+  #rulesInForce(): FirewallRules {
+    const { firewallRules: said } = this.record;
+    if (this.#behaves('firewall-leaks')) return { ...said, ingressRules: [EVERY_PORT] };
+    if (this.#behaves('firewall-shut')) return { ...said, ingressRules: [] };
+    return this.#behaves('firewall-stuck') ? this.#firstRules : said;
   }
 
   #behaves(kind: BehaviourKind): boolean {
@@ -96,7 +110,9 @@ export class Computer {
           ? new Promise(() => undefined)
           : host.clock.wait(cloudInitEnd() - host.clock.now()),
       ports: () => this.#doors.ports(),
+      enter: (port, caller) => this.#doors.enter(port, caller),
       listen: async (port) => {
+        if (this.#doors.ports().includes(port)) return undefined;
         this.#doors.add(bannerDoor(port));
         await this.#doors.refresh();
         return () => this.#doors.remove(port);
@@ -105,7 +121,9 @@ export class Computer {
   }
 }
 
+const EVERY_PORT = { id: 'every-port', fromPort: 1, toPort: 65_535, ipRanges: [] };
+
 /** Something that says one line and hangs up, so that a caller knows whom it reached. */
 function bannerDoor(port: number): Door {
-  return { port, bindPort: port, mayMove: true, serve: (socket) => socket.end(`simcloud service on port ${port}\n`) };
+  return { port, bindPort: port, mayMove: true, serve: (caller) => caller.end(`simcloud service on port ${port}\n`) };
 }

@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { admits, admitsAnyLoopback } from './firewall.js';
 import type { FirewallRules } from './types.js';
 
@@ -10,7 +11,7 @@ export interface Door {
   bindPort: number;
   /** Whether the program behind it is up; asked at every refresh. Default: yes. */
   isUp?: () => boolean;
-  serve: (socket: Socket) => void;
+  serve: (caller: Duplex) => void;
   /** Whether another port may stand in when `bindPort` cannot be bound. */
   mayMove?: boolean;
 }
@@ -44,6 +45,15 @@ export class Doors {
     const door = this.#doors.get(port);
     this.#doors.delete(port);
     door?.server?.close();
+  }
+
+  /** From inside the machine: past the firewall, to whatever is up. */
+  enter(port: number, caller: Duplex): boolean {
+    const door = this.#doors.get(port);
+    if (!door || !(door.isUp?.() ?? true)) return false;
+    caller.on('error', () => undefined);
+    door.serve(caller);
+    return true;
   }
 
   ports(): number[] {

@@ -91,7 +91,7 @@ export const FAULT_KINDS = {
   vanishes: { ...BEHAVIOUR, delayMs: 1_000 },
   /** `stopped`, `delayMs` after it began to run, as a reclaimed spot machine. */
   'stops-by-itself': { ...BEHAVIOUR, delayMs: 200 },
-  // The next five last for `delayMs` from `running`; 0, the default, is for ever.
+  // The next eight last for `delayMs` from `running`; 0, the default, is for ever.
   /** Takes the connection and says nothing. */
   'ssh-silent': { ...BEHAVIOUR, delayMs: 0 },
   /** The port is closed. */
@@ -102,6 +102,12 @@ export const FAULT_KINDS = {
   'ssh-refuses-key': { ...BEHAVIOUR, delayMs: 0 },
   /** `cloud-init status --wait` does not return. */
   'cloud-init-hangs': { ...BEHAVIOUR, delayMs: 0 },
+  /** Every port is open, whatever the rules say. */
+  'firewall-leaks': { ...BEHAVIOUR, delayMs: 0 },
+  /** Every port but SSH's is closed, whatever the rules say. */
+  'firewall-shut': { ...BEHAVIOUR, delayMs: 0 },
+  /** Changes of the rules are accepted and shown, and those of the creation stay in force. */
+  'firewall-stuck': { ...BEHAVIOUR, delayMs: 0 },
   /** After the next start or reboot the host key is another: a man in the middle. */
   'ssh-new-host-key': BEHAVIOUR,
 } as const satisfies Record<string, FaultSpec>;

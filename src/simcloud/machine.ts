@@ -29,6 +29,9 @@ export interface MachineHost extends ComputerHost {
 /** Nothing leads out of these but to `terminated`; what is asked of such a machine besides is `wrong_state`. */
 const ENDING: ReadonlySet<MachineStatus> = new Set(['terminating', 'terminated']);
 
+/** When one of these is over, the ports are others. */
+const PORT_BEHAVIOURS = ['ssh-refused', 'firewall-leaks', 'firewall-shut', 'firewall-stuck'] as const;
+
 export class Machine {
   readonly #computer: Computer;
   readonly #timers = new Map<PlanAction, Timer>();
@@ -202,8 +205,8 @@ export class Machine {
     this.#enter('running');
     this.#plan('ssh-up', sshDelayMs);
 
-    const refused = this.#has('ssh-refused');
-    if (refused && refused.delayMs > 0) this.#plan('ssh-change', refused.delayMs);
+    const changes = PORT_BEHAVIOURS.map((kind) => this.#has(kind)?.delayMs ?? 0).filter((delayMs) => delayMs > 0);
+    if (changes.length > 0) this.#plan('ssh-change', Math.max(...changes));
     if (!isFirstBoot) return;
     const failing = this.#has('boots-then-fails');
     if (failing) this.#plan('fail', failing.delayMs);

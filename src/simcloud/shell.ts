@@ -1,5 +1,7 @@
+import type { Duplex } from 'node:stream';
+
 /**
- * What a simulated machine's shell can do: a dozen commands that our checks, and a curious person, would try. There is
+ * What a simulated machine's shell can do: some commands that our checks, and a curious person, would try. There is
  * `;`, `&&`, `||`, quoting, `sh -c`, and redirections are read and ignored; no pipes, variables or files.
  */
 
@@ -16,11 +18,14 @@ export interface Inside {
   cloudInit(): Promise<void>;
   /** Ports on which something listens, whatever the firewall says. */
   ports(): number[];
-  /** Listens until released. */
-  listen(port: number): Promise<() => void>;
+  /** Listens until released; `undefined` when the port is taken. */
+  listen(port: number): Promise<(() => void) | undefined>;
+  /** Connects to a port of the machine itself: no firewall is between. Answers whether somebody listens there. */
+  enter(port: number, caller: Duplex): boolean;
 }
 
 export interface Io {
+  env: Readonly<Record<string, string>>;
   out(text: string): void;
   err(text: string): void;
   /** Aborted when the caller hangs up. */
@@ -46,6 +51,10 @@ const COMMANDS: Record<string, Command> = {
   id: ([option = ''], inside, io) =>
     print(io, option === '-un' ? inside.user : option === '-u' ? (inside.user === 'root' ? '0' : '1000') : inside.user),
   uptime: (_args, _inside, io) => print(io, ' up 1 min,  1 user,  load average: 0.00, 0.00, 0.00'),
+  printenv: ([name = ''], _inside, io) => {
+    const value = Object.hasOwn(io.env, name) ? io.env[name] : undefined;
+    return value === undefined ? 1 : print(io, value);
+  },
   cat: ([path = ''], inside, io) =>
     path === '/etc/os-release'
       ? print(io, osRelease(inside.osName))
@@ -60,6 +69,7 @@ const COMMANDS: Record<string, Command> = {
   ss: (_args, inside, io) =>
     print(io, ['State  Local Address:Port', ...inside.ports().map((port) => `LISTEN 0.0.0.0:${port}`)].join('\n')),
   nc: (args, inside, io) => netcat(args, inside, io),
+  timeout: ([_seconds, ...args], inside, io) => run(args, inside, io), // nobody waits that long here
   sudo: (args, inside, io) => run(args.slice(args.findIndex((arg) => !arg.startsWith('-'))), inside, io),
   sh: (args, inside, io) => nested(args, inside, io),
   bash: (args, inside, io) => nested(args, inside, io),
@@ -130,6 +140,7 @@ async function netcat(args: string[], inside: Inside, io: Io): Promise<number> {
   const port = Number(args.findLast((arg) => /^\d+$/.test(arg)));
   if (!args.some((arg) => /^-[a-z]*l/.test(arg))) return inside.ports().includes(port) ? 0 : 1;
   const release = await inside.listen(port);
+  if (!release) return fail(io, 'nc: Address already in use');
   await new Promise((resolve) => io.signal.addEventListener('abort', resolve));
   release();
   return 0;

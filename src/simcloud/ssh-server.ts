@@ -1,5 +1,13 @@
 import type { Socket } from 'node:net';
-import ssh2, { type AuthContext, type Connection, type ParsedKey, type ServerChannel, type Session } from 'ssh2';
+import ssh2, {
+  type AuthContext,
+  type ClientInfo,
+  type Connection,
+  type ParsedKey,
+  type ServerChannel,
+  type Session,
+} from 'ssh2';
+import { SSH_PORT } from './firewall.js';
 import { type Inside, type Io, runCommandLine } from './shell.js';
 import type { HostKeyType } from './types.js';
 
@@ -7,18 +15,21 @@ export interface SshServerOptions {
   /** OpenSSH private key. */
   hostKey: string;
   user: string;
+  /** Of the machine, as it knows itself. */
+  address: string;
   /** Asked at every attempt. */
   publicKeys: () => string[];
   inside: Inside;
 }
 
-/** A real SSH server on sockets that somebody else accepted. One user, public keys only; no forwarding, no SFTP. */
+/** A real SSH server on sockets that somebody else accepted. One user, public keys only; forwarding to the machine’s own ports, no SFTP. */
 export class SshServer {
   readonly #server: ssh2.Server;
 
   constructor(private readonly options: SshServerOptions) {
-    this.#server = new ssh2.Server({ hostKeys: [options.hostKey], ident: 'SSH-2.0-OpenSSH_8.9p1 Simcloud' }, (client) =>
-      this.#greet(client),
+    this.#server = new ssh2.Server(
+      { hostKeys: [options.hostKey], ident: 'SSH-2.0-OpenSSH_8.9p1 Simcloud' },
+      (client, info) => this.#greet(client, info),
     );
   }
 
@@ -27,10 +38,18 @@ export class SshServer {
     this.#server.injectSocket(socket);
   }
 
-  #greet(client: Connection): void {
+  #greet(client: Connection, { ip, port }: ClientInfo): void {
+    const { address } = this.options;
+    const env = { SSH_CONNECTION: `${ip} ${port} ${address} ${SSH_PORT}` };
     client.on('error', () => undefined); // a caller that resets mid-handshake is no event
     client.on('authentication', (attempt) => this.#authenticate(attempt));
-    client.on('session', (accept) => this.#serve(accept()));
+    client.on('session', (accept) => this.#serve(accept(), env));
+    client.on('tcpip', (accept, reject, { destIP, destPort }) => {
+      const { inside } = this.options;
+      const isHere = [address, '127.0.0.1', 'localhost'].includes(destIP) && inside.ports().includes(destPort);
+      if (isHere) inside.enter(destPort, accept());
+      else reject();
+    });
   }
 
   #authenticate(attempt: AuthContext): void {
@@ -50,15 +69,15 @@ export class SshServer {
     else attempt.reject(['publickey']);
   }
 
-  #serve(session: Session): void {
+  #serve(session: Session, env: Io['env']): void {
     session.on('pty', (accept) => accept?.());
     session.on('env', (accept) => accept?.());
-    session.on('exec', (accept, _reject, { command }) => void this.#run(command, accept()));
-    session.on('shell', (accept) => this.#converse(accept()));
+    session.on('exec', (accept, _reject, { command }) => void this.#run(command, accept(), env));
+    session.on('shell', (accept) => this.#converse(accept(), env));
   }
 
-  async #run(command: string, channel: ServerChannel): Promise<void> {
-    const { io, isOpen } = toIo(channel);
+  async #run(command: string, channel: ServerChannel, env: Io['env']): Promise<void> {
+    const { io, isOpen } = toIo(channel, env);
     channel.resume(); // stdin is not read, and its end must be noticed
     const code = await runCommandLine(command, this.options.inside, io);
     if (!isOpen()) return;
@@ -67,8 +86,8 @@ export class SshServer {
   }
 
   /** A shell that reads a line, runs it and prompts again, until `exit` or the end of input. */
-  #converse(channel: ServerChannel): void {
-    const { io } = toIo(channel);
+  #converse(channel: ServerChannel, env: Io['env']): void {
+    const { io } = toIo(channel, env);
     const prompt = `${this.options.user}@${this.options.inside.hostname}:~$ `;
     let typed = '';
     let turn: Promise<void> = Promise.resolve();
@@ -92,12 +111,13 @@ export class SshServer {
   }
 }
 
-function toIo(channel: ServerChannel): { io: Io; isOpen: () => boolean } {
+function toIo(channel: ServerChannel, env: Io['env']): { io: Io; isOpen: () => boolean } {
   const hangUp = new AbortController();
   channel.on('close', () => hangUp.abort());
   channel.on('error', () => hangUp.abort());
   const isOpen = (): boolean => !hangUp.signal.aborted;
   const io: Io = {
+    env,
     out: (text) => void (isOpen() && channel.write(text)),
     err: (text) => void (isOpen() && channel.stderr.write(text)),
     signal: hangUp.signal,

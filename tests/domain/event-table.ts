@@ -56,7 +56,7 @@ export const EVENTS: { [Type in InstanceEventType]: [Extract<InstanceFact, { typ
   WaitTimedOut: [{ type: 'WaitTimedOut', waitingFor: 'x', failure: failure('WaitTimeout') }, alive],
   MachineFailed: [machineFailed(), alive],
   MachineVanished: [{ type: 'MachineVanished', failure: failure('InstanceFailed') }, alive],
-  FirewallFailed: [{ type: 'FirewallFailed', failure: failure('Internal') }, ['firewalling']],
+  FirewallFailed: [{ type: 'FirewallFailed', failure: failure('Internal') }, ['firewalling', 'connecting']],
   SshFailed: [{ type: 'SshFailed', failure: failure('SshUnreachable') }, ['connecting']],
   StopRefused: [{ type: 'StopRefused', failure: failure('Internal') }, ['stopping']],
   StartRefused: [{ type: 'StartRefused', failure: failure('Internal') }, ['starting']],

@@ -73,3 +73,92 @@ function keepHead(stream: NodeJS.ReadableStream): () => string {
   });
   return () => Buffer.concat(chunks).toString('utf8');
 }
+
+/** A process of ours on the machine: it runs until it is ended, or the connection is. */
+export interface RemoteProcess {
+  /** Resolves when it has ended, whoever ended it. */
+  ended: Promise<Pick<CommandResult, 'exitCode' | 'killedBy'>>;
+  /** Closes its input; what reads it ends by that. */
+  end(): void;
+}
+
+/** See `SshConnection.start`. */
+export async function startCommand(
+  client: Client,
+  command: string,
+  { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+): Promise<RemoteProcess> {
+  return await onChannel(timeoutMs, signal, quote(command), (done) => {
+    client.exec(command, (error, channel) => {
+      if (error) return done(new SshError('command-failed', `${quote(command)} could not be started`));
+      channel.resume(); // what it says is nobody's business, and must not fill the window
+      channel.stderr.resume();
+      const ended = new Promise<Awaited<RemoteProcess['ended']>>((resolve) => {
+        let how: Awaited<RemoteProcess['ended']> = {};
+        channel.on('exit', (code: number | null, signalName?: string) => {
+          how = code === null ? { killedBy: signalName ?? 'unknown signal' } : { exitCode: code };
+        });
+        channel.on('error', () => undefined);
+        channel.on('close', () => resolve(how));
+      });
+      return done({ ended, end: () => channel.end() });
+    });
+  });
+}
+
+/** What came of a connection that the machine itself made for us. */
+export type Reached =
+  | { outcome: 'answered'; channel: ClientChannel }
+  | { outcome: 'refused' }
+  /** Its SSH server forwards nothing. */
+  | { outcome: 'prohibited' };
+
+/** RFC 4254, 5.1: what a server says that does not open the channel. */
+const PROHIBITED: ReadonlySet<unknown> = new Set([1, 3]);
+const REFUSED: ReadonlySet<unknown> = new Set([2, 4]);
+
+/** See `SshConnection.reach`. */
+export async function reachFrom(
+  client: Client,
+  host: string,
+  port: number,
+  { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+): Promise<Reached> {
+  return await onChannel(timeoutMs, signal, `a connection to ${host}:${port}`, (done) => {
+    client.forwardOut('127.0.0.1', 0, host, port, (error, channel) => {
+      if (!error) return done({ outcome: 'answered', channel });
+      const { reason } = error as Error & { reason?: unknown };
+      if (PROHIBITED.has(reason)) return done({ outcome: 'prohibited' });
+      if (REFUSED.has(reason)) return done({ outcome: 'refused' });
+      return done(new SshError('reset', 'the connection was lost after authentication'));
+    });
+  });
+}
+
+/** Opens a channel, within the time, on a connection that may be lost meanwhile. */
+async function onChannel<T>(
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  what: string,
+  open: (done: (result: T | SshError) => void) => void,
+): Promise<T> {
+  return await bounded(timeoutMs, signal, async (until) => {
+    return await new Promise<T>((resolve, reject) => {
+      const stop = (): void => {
+        const late = new SshError('timeout', `${what} had not begun after ${Math.round(timeoutMs)} ms`);
+        reject(until.reason === TIME_IS_UP ? late : until.reason);
+      };
+      until.addEventListener('abort', stop, { once: true });
+      const done = (result: T | SshError): void => {
+        until.removeEventListener('abort', stop);
+        if (result instanceof SshError) reject(result);
+        else resolve(result);
+      };
+      try {
+        open(done);
+      } catch {
+        done(new SshError('reset', `the connection was lost after authentication, before ${what}`)); // ssh2 throws then
+      }
+    });
+  });
+}

@@ -1,12 +1,19 @@
 import type { Socket } from 'node:net';
 import ssh2, { type ClientErrorExtensions } from 'ssh2';
 import { bounded, TIME_IS_UP } from './bounded.js';
-import { type CommandResult, runCommand } from './command.js';
+import {
+  type CommandResult,
+  type Reached,
+  type RemoteProcess,
+  reachFrom,
+  runCommand,
+  startCommand,
+} from './command.js';
 import { dial } from './dial.js';
 import { hostKeyAlgorithms, isSameKey, readPrivateKey, toOpenSshForm } from './keys.js';
 import { addressOf, quote, SshError, type SshTarget } from './target.js';
 
-export type { CommandResult };
+export type { CommandResult, Reached, RemoteProcess };
 
 export interface Bounds {
   timeoutMs: number;
@@ -24,6 +31,10 @@ export interface SshConnection {
    * @throws {SshError} `timeout`, `reset`, or `command-failed` when it could not be started; or the signal's reason.
    */
   run(command: string, bounds: Bounds): Promise<CommandResult>;
+  /** Starts a command and leaves it running, its input held open. @throws {SshError} as `run`. */
+  start(command: string, bounds: Bounds): Promise<RemoteProcess>;
+  /** Lets the machine connect to a TCP port of its own, or near it. @throws {SshError} `timeout` or `reset`. */
+  reach(host: string, port: number, bounds: Bounds): Promise<Reached>;
   close(): void;
 }
 
@@ -96,6 +107,8 @@ async function shakeHands(
         hostKey,
         evidence: `${addressOf(target)} answered ${how}`,
         run: (command, bounds) => runCommand(client, command, bounds),
+        start: (command, bounds) => startCommand(client, command, bounds),
+        reach: (host, port, bounds) => reachFrom(client, host, port, bounds),
         close: () => {
           client.end();
           socket.destroySoon();

@@ -9,7 +9,7 @@ const NEXT_ADDRESS_AFTER_MS = 2_000;
  * A TCP connection without Nagle's delay (with it one probe takes up to half a second instead of 5 ms).
  * @throws {SshError} `unresolved`, `refused`, `silent` or `reset`; or the signal's reason.
  */
-export async function dial(target: SshTarget, signal: AbortSignal): Promise<Socket> {
+export async function dial(target: Pick<SshTarget, 'host' | 'port'>, signal: AbortSignal): Promise<Socket> {
   const { host, port } = target;
   const startedAt = performance.now();
   let isResolved = isIP(host) !== 0;
@@ -45,7 +45,11 @@ export async function dial(target: SshTarget, signal: AbortSignal): Promise<Sock
   });
 }
 
-function toSshError(error: NodeJS.ErrnoException, target: SshTarget, isResolved: boolean): SshError {
+function toSshError(
+  error: NodeJS.ErrnoException,
+  target: Pick<SshTarget, 'host' | 'port'>,
+  isResolved: boolean,
+): SshError {
   const codes = codesOf(error);
   const about = addressOf(target);
   if (!isResolved) return new SshError('unresolved', `the name ${target.host} has no address (${codes.join(', ')})`);

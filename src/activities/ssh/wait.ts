@@ -1,4 +1,5 @@
 import { pause } from './bounded.js';
+import type { SshConnection } from './connection.js';
 import { toProbe } from './probe.js';
 import { proveReadiness, type Readiness, type Until } from './readiness.js';
 import type { SshProbe, SshTarget } from './target.js';
@@ -15,13 +16,15 @@ export interface WaitOptions extends Readiness {
   keyGraceMs?: number;
   /** Between attempts, in ms, doubling. Default from 250 to 5,000. */
   gaps?: { firstMs: number; maxMs: number };
+  /** What else must hold once it is ready: answers with evidence. What it throws ends the wait, but for an SshError. */
+  prove?: (connection: SshConnection, until: Until) => Promise<string[]>;
 }
 
 /**
  * Tries until the machine is ready (see `Readiness`), the deadline passes, or waiting cannot mend what was seen:
  * another host key (at once), a key refused for the whole grace, cloud-init failed, the wrong GPUs.
  *
- * @returns the first success, or the last failure. @throws as `probeSsh` does.
+ * @returns the first success, or the last failure. @throws as `probeSsh` and `prove` do.
  */
 export async function waitForSsh(target: SshTarget, options: WaitOptions): Promise<SshProbe> {
   const { deadlineMs, signal, onAttempt, attemptMs = 10_000, keyGraceMs = 60_000 } = options;
@@ -36,9 +39,10 @@ export async function waitForSsh(target: SshTarget, options: WaitOptions): Promi
   let gapMs = firstMs;
 
   for (let attempt = 1; ; attempt++) {
-    const { isFinal, ...probe } = await toProbe(target, until(attemptMs), (connection) =>
-      proveReadiness(connection, options, until),
-    );
+    const { isFinal, ...probe } = await toProbe(target, until(attemptMs), async (connection) => [
+      ...(await proveReadiness(connection, options, until)),
+      ...((await options.prove?.(connection, until)) ?? []),
+    ]);
     onAttempt?.(probe.evidence);
     if (probe.ok) return probe;
 

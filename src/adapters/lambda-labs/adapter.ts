@@ -1,4 +1,4 @@
-import { type FailureFact, ProviderError } from '../../domain/errors.js';
+import { ProviderError } from '../../domain/errors.js';
 import { type CloudCredRefId, type CloudId, toIsoTime } from '../../domain/ids.js';
 import type {
   Capability,
@@ -12,6 +12,7 @@ import type {
 import { findEarlier } from '../earlier.js';
 import { notSupported, toProviderError } from '../failures.js';
 import { HttpFailure } from '../http-failure.js';
+import { LaunchQueue } from '../launch-queue.js';
 import { collectPages } from '../pages.js';
 import type { Priority } from '../rate-limiter.js';
 import { type HeldKey, type KeyStore, type KeyTiming, type KeyUser, SshKeys } from '../ssh-keys.js';
@@ -37,9 +38,6 @@ export const CAPABILITIES = [
   'machine-image',
 ] as const satisfies readonly Capability[];
 
-/** A create that would wait longer for its turn to launch is told to come back, in ms. */
-const LONGEST_WAIT_MS = 60_000;
-
 export interface LambdaProviderOptions extends Setting {
   limits: ProviderLimits;
   keyTiming?: KeyTiming;
@@ -55,25 +53,19 @@ export class LambdaProvider implements Provider {
   readonly sshKeys: SshKeys;
   readonly #client: LambdaClient;
   readonly #setting: Setting;
-  #launching = 0;
+  readonly #queue: LaunchQueue;
 
   constructor(client: LambdaClient, { cloudCredRefId, sshPort, limits, keyTiming }: LambdaProviderOptions) {
     this.#client = client;
     this.#setting = { cloudCredRefId, sshPort };
     this.cloudCredRefId = cloudCredRefId;
     this.limits = limits;
+    this.#queue = new LaunchQueue(ID, limits.createsPerMinute);
     this.sshKeys = new SshKeys(toKeyStore(client), cloudCredRefId, limits, keyTiming);
   }
 
   async createInstance(attrs: CreateInstanceAttrs, signal: AbortSignal): Promise<CreateOutcome> {
-    const crowded = this.#crowded();
-    if (crowded) return { outcome: 'refused', failure: crowded };
-    this.#launching += 1;
-    try {
-      return await this.#create(attrs, signal);
-    } finally {
-      this.#launching -= 1;
-    }
+    return await this.#queue.run(() => this.#create(attrs, signal));
   }
 
   async #create(attrs: CreateInstanceAttrs, signal: AbortSignal): Promise<CreateOutcome> {
@@ -204,18 +196,6 @@ export class LambdaProvider implements Provider {
     return all
       .map((instance) => toCloudInstance(instance, this.#setting))
       .filter(({ refId, cloudCredRefId }) => refId !== undefined && cloudCredRefId === this.cloudCredRefId);
-  }
-
-  /**
-   * An activity that waits too long for its turn is taken for dead, and its create for unknown. So whoever would is
-   * told when to come back, before anything is sent.
-   */
-  #crowded(): FailureFact | undefined {
-    const { createsPerMinute } = this.limits;
-    const waitMs = createsPerMinute ? (this.#launching * 60_000) / createsPerMinute : 0;
-    if (waitMs <= LONGEST_WAIT_MS) return undefined;
-    const message = `${ID}: ${this.#launching} launches wait for their turn at ${createsPerMinute} a minute.`;
-    return { kind: 'RateLimited', operation: 'createInstance', message, retryAfterMs: LONGEST_WAIT_MS / 2 };
   }
 
   /** 2xx is not success: it lists what it really did. */

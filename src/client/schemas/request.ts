@@ -18,6 +18,14 @@ const policyFields = z.strictObject({
   toTerminated: duration,
   maxOffers: z.int().min(1).max(1000),
   onFailure: z.enum(['park', 'terminate']),
+  expectGpus: z
+    .strictObject({ count: z.int().min(1).max(LIMITS.gpus), name: values.line(LIMITS.word).optional() })
+    .optional()
+    .describe('GPUs that the driver must show; the name in any spelling.'),
+  verifyFirewall: z
+    .boolean()
+    .optional()
+    .describe('Must the firewall be proved from outside? Absent: where the machine has one of ours.'),
 });
 
 const offerInput = z.strictObject({

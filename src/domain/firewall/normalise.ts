@@ -15,6 +15,13 @@ export function normaliseRules(rules: FirewallRules): FirewallRules {
   return { ingressRules: normalise(rules.ingressRules), egressRules: normalise(rules.egressRules) };
 }
 
+/** What either allows. */
+export function bothRules(a: FirewallRules | undefined, b: FirewallRules): FirewallRules {
+  if (!a) return b;
+  const ingressRules = [...a.ingressRules, ...b.ingressRules];
+  return normaliseRules({ ingressRules, egressRules: [...a.egressRules, ...b.egressRules] });
+}
+
 export function sameRules(a: FirewallRules, b: FirewallRules): boolean {
   return JSON.stringify(normaliseRules(a)) === JSON.stringify(normaliseRules(b));
 }

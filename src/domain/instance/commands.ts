@@ -6,7 +6,7 @@ import type { CloudInstance, LifecycleStatus } from '../provider.js';
 import type { Size } from '../size.js';
 import type { AbsenceProof, CommandStamp } from './events.js';
 import type { RequestIssue } from './request.js';
-import type { Change } from './state.js';
+import type { Change, FirewallKind } from './state.js';
 
 /** What people and services ask of an instance. */
 export type Command = CommandStamp &
@@ -45,13 +45,14 @@ export type Finding =
       instance: CloudInstance;
       provider: string;
       adopted: boolean;
+      hostFirewall?: true;
       providerRequestId?: string;
     }
   | { type: 'RecordCreateError'; failure: FailureFact }
   | { type: 'RecordAbsent'; evidence: string }
   | { type: 'RecordObservation'; observation: Observation }
   | { type: 'RecordWaitTimeout' }
-  | { type: 'RecordFirewallApplied'; rules: FirewallRules; strategy: 'native' | 'none' }
+  | { type: 'RecordFirewallApplied'; rules: FirewallRules; strategy: FirewallKind }
   | { type: 'RecordReady'; hostKey: string; evidence: string }
   | { type: 'RecordStepError'; failure: FailureFact }
   | { type: 'RecordAccepted' }

@@ -61,7 +61,8 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
     case 'setFirewallRules': {
       refuseEnded(state, command);
       const rules = toRules(command.firewallRules);
-      if (sameRules(rules, state.firewallRules)) return [];
+      // After a change that failed, asking for the old rules means: put them back.
+      if (sameRules(rules, state.firewallRules) && !state.doubtfulRules) return [];
       if (state.phase === 'parked') refusePhase(state, command, 'retry it first');
       needIfKnown(state, command, 'modify-firewall');
       return [{ type: 'FirewallChangeRequested', rules, ...stamp }];
@@ -76,7 +77,8 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
     case 'changeInstanceType': {
       refuseEnded(state, command);
       const { instanceType } = command;
-      if (state.machine?.offer.instanceType === instanceType) return [];
+      const pending = state.changes.find((change) => change.kind === 'instanceType');
+      if ((pending?.instanceType ?? state.machine?.offer.instanceType) === instanceType) return [];
       if (state.phase !== 'stopped') refusePhase(state, command, 'it must be stopped');
       need(state, command, 'change-instance-type');
       return [{ type: 'TypeChangeRequested', instanceType, ...stamp }];

@@ -6,7 +6,7 @@ import type { Offer } from '../placement/offer.js';
 import type { InstanceCapability, LifecycleStatus } from '../provider.js';
 import type { Size } from '../size.js';
 import type { InstanceRequest } from './request.js';
-import type { Change } from './state.js';
+import type { Change, FirewallKind } from './state.js';
 
 /** Who asked, and under which id: the same requestId twice has one effect. */
 export interface CommandStamp {
@@ -54,6 +54,8 @@ export type InstanceFact =
       capabilities: InstanceCapability[];
       sshUser: string;
       sshPort: number;
+      /** The adapter brings a firewall onto the machine, at its first boot. */
+      hostFirewall?: true;
       pricePerHour?: Money;
       providerRequestId?: string;
     }
@@ -65,8 +67,11 @@ export type InstanceFact =
       sshUser: string;
       sshPort: number;
     }
-  /** `none`: the provider has no firewall per machine and no rules were asked for. */
-  | { type: 'FirewallApplied'; rules: FirewallRules; strategy: 'native' | 'none' }
+  /**
+   * `native`: by the provider's own calls. `host`: on the machine itself, at its first boot. `none`: the provider has no
+   * firewall per machine and no rules were asked for.
+   */
+  | { type: 'FirewallApplied'; rules: FirewallRules; strategy: FirewallKind }
   /** Handed over: it answered SSH, with this key (OpenSSH form). */
   | { type: 'InstanceReady'; hostKey: string; evidence: string }
   // — what goes wrong with a machine —

@@ -1,6 +1,6 @@
 import { toMs } from '../duration.js';
 import type { FailureFact } from '../errors.js';
-import { sameRules } from '../firewall.js';
+import { bothRules, sameRules } from '../firewall.js';
 import { type IsoTime, toEpochMs, toIsoTime } from '../ids.js';
 import { startBy } from './deadlines.js';
 import type { InstanceEvent, InstanceEventType } from './events.js';
@@ -101,10 +101,12 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
         capabilities: event.capabilities,
         sshUser: event.sshUser,
         sshPort: event.sshPort,
+        ...(event.hostFirewall && { hostFirewall: event.hostFirewall }),
         ...(event.pricePerHour && { pricePerHour: event.pricePerHour }),
       };
       const created = changeAttempt(inPhase(state, event, 'creating'), { outcome: 'created', failure: undefined });
-      return enter('pending', { ...created, machine, appliedRules: undefined, failure: undefined }, event);
+      const bare = { appliedRules: undefined, appliedTags: state.tags, failure: undefined };
+      return enter('pending', { ...created, machine, ...bare }, event);
     }
 
     case 'InstanceRunning': {
@@ -119,7 +121,7 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     case 'FirewallApplied': {
       // A wish that came while these were being applied is still to be done.
       const changes = state.changes.filter((one) => one.kind !== 'firewall' || !sameRules(one.rules, event.rules));
-      const applied = { ...state, appliedRules: event.rules, changes };
+      const applied = { ...state, appliedRules: event.rules, doubtfulRules: undefined, changes };
       return state.phase === 'firewalling' ? enter('connecting', applied, event) : applied;
     }
     case 'InstanceReady': {
@@ -128,7 +130,7 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     }
 
     case 'FirewallFailed':
-      return loseMachine(inPhase(state, event, 'firewalling'), event, event.failure);
+      return loseMachine(inPhase(state, event, 'firewalling', 'connecting'), event, event.failure);
     case 'SshFailed':
       return loseMachine(inPhase(state, event, 'connecting'), event, event.failure);
     case 'WaitTimedOut':
@@ -237,8 +239,10 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
       return applyChange(state, event.change);
     case 'ChangeRefused': {
       const refused = { ...dropChange(state, event.change), failure: event.failure };
+      if (event.change.kind === 'tags') return { ...refused, tags: state.appliedTags ?? state.request.tags };
       if (event.change.kind !== 'firewall') return refused;
-      return { ...refused, firewallRules: state.appliedRules ?? state.request.firewallRules };
+      const firewallRules = state.appliedRules ?? state.request.firewallRules;
+      return { ...refused, firewallRules, doubtfulRules: bothRules(state.doubtfulRules, event.change.rules) };
     }
 
     default: // does not compile while a case is missing; throws when a newer version wrote the history
@@ -299,7 +303,7 @@ function unlessEnding(state: InstanceState, desired: Desired): Desired {
 }
 
 function endMachine(state: InstanceState, cloudId: string): InstanceState {
-  const gone = { ...dropDebt(state, cloudId), machine: undefined, appliedRules: undefined };
+  const gone = { ...dropDebt(state, cloudId), machine: undefined, appliedRules: undefined, doubtfulRules: undefined };
   return { ...gone, ended: remember(state.ended, cloudId) };
 }
 
@@ -347,9 +351,9 @@ function applyChange(before: InstanceState, change: Change): InstanceState {
   const state = dropChange(before, change);
   switch (change.kind) {
     case 'firewall':
-      return { ...state, appliedRules: change.rules };
+      return { ...state, appliedRules: change.rules, doubtfulRules: undefined };
     case 'tags':
-      return state; // wanted since it was asked for
+      return { ...state, appliedTags: change.tags };
     case 'volume':
       return { ...state, diskSize: change.size };
     case 'instanceType': {

@@ -1,6 +1,13 @@
 import { type Duration, parseDuration } from '../duration.js';
 
-/** How long each wait may last, and what to do when all is tried. Every field has a default. */
+/** GPUs that the driver must show before a machine is handed over. */
+export interface ExpectedGpus {
+  count: number;
+  /** In any spelling: `H100`, `NVIDIA H100 80GB HBM3`. Absent: any will do. */
+  name?: string;
+}
+
+/** How long each wait may last, what must be shown, and what to do when all is tried. Every field may be left out. */
 export interface Policy {
   /** From the request until it is ready: placement starts nothing new after it. */
   provisionWithin: Duration;
@@ -14,6 +21,10 @@ export interface Policy {
   maxOffers: number;
   /** `park`: wait for a person. `terminate`: end the instance with the failure as its result. */
   onFailure: 'park' | 'terminate';
+  /** Absent: GPUs are not looked at. */
+  expectGpus?: ExpectedGpus;
+  /** Must the firewall be proved from outside? Absent: where Slipway, or the provider for it, put up one. */
+  verifyFirewall?: boolean;
 }
 
 /** From spec/contract.md section 2. */

@@ -23,7 +23,7 @@ export function record(state: InstanceState, finding: Finding, now: IsoTime): In
       return placeNext(state, now);
 
     case 'RecordCreated': {
-      const { instance, provider, adopted, providerRequestId } = finding;
+      const { instance, provider, adopted, hostFirewall, providerRequestId } = finding;
       const { attempt, offer } = currentAttempt(state);
       const actual = offerOf(instance, offer.cloudCredRefId);
       const { cloudId, capabilities, sshUser, sshPort, pricePerHour } = instance;
@@ -38,6 +38,7 @@ export function record(state: InstanceState, finding: Finding, now: IsoTime): In
           capabilities,
           sshUser,
           sshPort,
+          ...(hostFirewall && { hostFirewall }),
           ...(pricePerHour && { pricePerHour }),
           ...(providerRequestId && { providerRequestId }),
         },
@@ -188,7 +189,7 @@ function stepError(state: InstanceState, failure: FailureFact, now: IsoTime): In
     case 'firewalling':
       return { type: 'FirewallFailed', failure };
     case 'connecting':
-      return { type: 'SshFailed', failure };
+      return { type: failure.kind === 'FirewallUnverified' ? 'FirewallFailed' : 'SshFailed', failure };
     case 'stopping':
       return { type: 'StopRefused', failure };
     case 'starting':

@@ -61,6 +61,7 @@ export const LIMITS = {
   requestId: 255,
   actor: 255,
   reason: 1000,
+  gpus: 1024,
 } as const;
 
 export type Report = (path: string, message: string) => void;
@@ -259,7 +260,7 @@ function checkPolicy(value: unknown, report: Report): void {
     report('policy', 'must be an object');
     return;
   }
-  checkUnknown(value, 'policy', Object.keys(DEFAULT_POLICY), report);
+  checkUnknown(value, 'policy', [...Object.keys(DEFAULT_POLICY), 'expectGpus', 'verifyFirewall'], report);
   for (const field of POLICY_DURATIONS) {
     if (value[field] !== undefined && !isPolicyDuration(value[field])) {
       report(`policy.${field}`, 'must be a duration from 1s to 30d, such as 90s, 20m or 1h');
@@ -272,6 +273,23 @@ function checkPolicy(value: unknown, report: Report): void {
   if (onFailure !== undefined && onFailure !== 'park' && onFailure !== 'terminate') {
     report('policy.onFailure', 'must be "park" or "terminate"');
   }
+  if (value.expectGpus !== undefined) checkGpus(value.expectGpus, report);
+  if (value.verifyFirewall !== undefined && typeof value.verifyFirewall !== 'boolean') {
+    report('policy.verifyFirewall', 'must be true or false');
+  }
+}
+
+function checkGpus(value: unknown, report: Report): void {
+  if (!isFields(value)) {
+    report('policy.expectGpus', 'must be an object with count and, if you like, name');
+    return;
+  }
+  checkUnknown(value, 'policy.expectGpus', ['count', 'name'], report);
+  const { count, name } = value;
+  if (!Number.isInteger(count) || Number(count) < 1 || Number(count) > LIMITS.gpus) {
+    report('policy.expectGpus.count', `must be a whole number from 1 to ${LIMITS.gpus}`);
+  }
+  if (name !== undefined) checkText(name, 'policy.expectGpus.name', LIMITS.word, report);
 }
 
 /** Fills in what was left out. Only for input without issues. */

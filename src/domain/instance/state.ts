@@ -34,11 +34,21 @@ export interface Machine {
   capabilities: InstanceCapability[];
   sshUser: string;
   sshPort: number;
+  /** It got a firewall of its own at its first boot. */
+  hostFirewall?: true;
   publicAddress?: string;
   privateAddress?: string;
   /** OpenSSH form, pinned at first contact: it must be the same after a stop and start. */
   hostKey?: string;
   pricePerHour?: Money;
+}
+
+/** Who keeps strangers out of a machine. */
+export type FirewallKind = 'native' | 'host' | 'none';
+
+export function firewallKind({ capabilities, hostFirewall }: Machine): FirewallKind {
+  if (capabilities.includes('modify-firewall')) return 'native';
+  return hostFirewall ? 'host' : 'none';
 }
 
 /** A change of a living machine that was asked for and is not yet applied. */
@@ -91,8 +101,12 @@ export interface InstanceState {
   /** The rules that are wanted, and those that are known to be in force on this machine. */
   firewallRules: FirewallRules;
   appliedRules?: FirewallRules;
+  /** Rules of changes that failed since: some of them may be in force as well, and some of the others may not. */
+  doubtfulRules?: FirewallRules;
   /** Wanted; what is not yet at the provider stands in `changes`. */
   tags: Record<string, string>;
+  /** At the provider: what a refused change goes back to. */
+  appliedTags?: Record<string, string>;
   diskSize?: Size;
   changes: Change[];
   debts: Debt[];

@@ -4,6 +4,7 @@ import type { FirewallRules } from '../firewall.js';
 import { type IsoTime, toEpochMs } from '../ids.js';
 import { offerId } from '../placement/offer.js';
 import type { InstanceEvent, InstanceEventType } from './events.js';
+import type { FirewallKind } from './state.js';
 
 /** Whose doing an event is: a person's or service's order, Slipway's own move, or the provider's answer or act. */
 export type Actor = 'person' | 'slipway' | 'provider';
@@ -152,7 +153,7 @@ export function evidenceOf(event: InstanceEvent): string {
     case 'InstanceRunning':
       return `${event.sshUser}@${event.publicAddress} port ${event.sshPort}`;
     case 'FirewallApplied':
-      return `${rulesText(event.rules)}, ${event.strategy === 'none' ? 'no firewall at this provider' : event.strategy}`;
+      return `${rulesText(event.rules)}, ${FIREWALLS[event.strategy]}`;
     case 'InstanceReady':
       return event.evidence;
     case 'WaitTimedOut':
@@ -205,6 +206,12 @@ export function failureText({ kind, message, providerCode, httpStatus, requestId
 function requestIdText(requestId: string | undefined): string {
   return requestId ? `, request ${requestId}` : '';
 }
+
+const FIREWALLS: Record<FirewallKind, string> = {
+  native: 'native',
+  host: 'on the machine itself',
+  none: 'no firewall at this provider',
+};
 
 function rulesText({ ingressRules, egressRules }: FirewallRules): string {
   const egress = egressRules.length > 0 ? ` and ${count(egressRules.length, 'egress rule')}` : '';

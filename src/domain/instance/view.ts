@@ -83,7 +83,7 @@ export function toView(state: InstanceState): InstanceView {
       capabilities: machine.capabilities,
     }),
     firewallRules: state.firewallRules,
-    firewallApplied: state.appliedRules !== undefined && !state.changes.some(({ kind }) => kind === 'firewall'),
+    firewallApplied: isFirewallApplied(state),
     tags: state.tags,
     attempts: state.attempts,
     pendingChanges: state.changes,
@@ -92,6 +92,10 @@ export function toView(state: InstanceState): InstanceView {
     ...(state.lastCommand && { lastCommand: state.lastCommand }),
     ...(state.terminated && { terminated: state.terminated }),
   };
+}
+
+function isFirewallApplied({ appliedRules, doubtfulRules, changes }: InstanceState): boolean {
+  return appliedRules !== undefined && doubtfulRules === undefined && !changes.some(({ kind }) => kind === 'firewall');
 }
 
 /** When it tries again, or gives up. */

@@ -19,6 +19,7 @@ export function why(view: InstanceView, events: readonly InstanceEvent[], now?: 
   return [
     standing(view, at),
     outside(events),
+    order(view, events),
     placement(view, events),
     trouble(view),
     debts(view.cleanupDebt, at),
@@ -30,9 +31,12 @@ export function why(view: InstanceView, events: readonly InstanceEvent[], now?: 
 
 function standing(view: InstanceView, at: IsoTime): string {
   const { name, refId, phase, since } = view;
-  const waited = `for ${span(since, at)} (since ${clock(since)})`;
+  const waited =
+    toEpochMs(at) - toEpochMs(since) < 1_000
+      ? `since ${clock(since)}`
+      : `for ${span(since, at)} (since ${clock(since)})`;
   const where = view.cloudId ? `${view.cloudId} at ${placeText(view)}` : undefined;
-  const until = view.deadline && !PATIENT.has(phase) ? `, and gives up or tries again at ${clock(view.deadline)}` : '';
+  const until = deadlineText(view, at);
   const subject = `${name} (${refId})`;
   switch (phase) {
     case 'ready':
@@ -44,17 +48,32 @@ function standing(view: InstanceView, at: IsoTime): string {
         ? `${subject} failed and is parked ${waited}; ${where} is kept for a person to look at${billing(view.pricePerHour)}.`
         : `${subject} failed and is parked ${waited}; no machine of it is in use.`;
     case 'terminated':
-      return `${subject} is over since ${clock(since)}: ${view.terminated?.evidence ?? 'its machine is proved gone'}.`;
+      return `${subject} has been over since ${clock(since)}: ${view.terminated?.evidence ?? 'its machine is proved gone'}.`;
     default: {
       const usual = view.normally ? `, which normally takes ${view.normally}` : '';
-      const machine = where ? ` Its machine is ${where}${billing(view.pricePerHour)}.` : '';
+      const owed = view.cleanupDebt.some(({ cloudId }) => cloudId === view.cloudId);
+      const machine = where ? ` Its machine is ${where}${owed ? '' : billing(view.pricePerHour)}.` : '';
       return `${subject} is ${phase} ${waited}: it waits for ${view.waitingFor}${usual}${until}.${machine}`;
     }
   }
 }
 
-/** Phases whose view names no moment of giving up worth saying. */
-const PATIENT: ReadonlySet<Phase> = new Set<Phase>(['ready', 'parked', 'terminated']);
+function deadlineText({ phase, deadline }: InstanceView, at: IsoTime): string {
+  if (!deadline) return '';
+  const over = deadline < at;
+  const when = clock(deadline);
+  switch (phase) {
+    case 'placing':
+      return over ? `, and was to look again at ${when}` : `, and looks again, or gives up, at ${when}`;
+    case 'stopped':
+      return over ? `, and a start was due at ${when}` : `, and is started again at ${when}`;
+    case 'discarding':
+    case 'terminating':
+      return over ? `, and should have been gone by ${when}` : `, and is cleanup debt if it is not gone by ${when}`;
+    default:
+      return over ? `, and should have given up at ${when}` : `, and gives up at ${when}`;
+  }
+}
 
 function placeText({ provider, offer }: InstanceView): string {
   return [provider, offer?.location, offer?.instanceType].filter(Boolean).join(' ');
@@ -76,6 +95,24 @@ const MOVES: ReadonlySet<InstanceEvent['type']> = new Set<InstanceEvent['type']>
   'StartRequested',
   'TerminateRequested',
   'InstanceReady',
+]);
+
+/** Who wanted it so, where that is the reason. */
+function order({ phase, lastCommand }: InstanceView, events: readonly InstanceEvent[]): string {
+  if (!lastCommand || !ORDERED.has(phase) || outside(events) !== '') return '';
+  const { type, actor, at } = lastCommand;
+  const event = events.findLast((one) => one.type === type);
+  const reason = event && 'reason' in event && event.reason ? `, saying “${event.reason}”` : '';
+  return `${actor ?? 'A caller'} asked for it at ${clock(at)} (${type})${reason}.`;
+}
+
+const ORDERED: ReadonlySet<Phase> = new Set<Phase>([
+  'stopping',
+  'stopped',
+  'starting',
+  'rebooting',
+  'terminating',
+  'terminated',
 ]);
 
 /** The story of the attempts: while none has worked, each offer's last answer; later only that there was one. */
@@ -141,7 +178,7 @@ function said({ message, providerCode, httpStatus, requestId }: FailureFact): st
     httpStatus && `HTTP ${httpStatus}`,
     requestId && `request id ${requestId} for the provider’s support desk`,
   ].filter(Boolean);
-  return `In its words: “${sentence(message)}”${facts.length > 0 ? ` (${facts.join(', ')})` : ''}.`;
+  return `It says: “${sentence(message)}”${facts.length > 0 ? ` (${facts.join(', ')})` : ''}.`;
 }
 
 function debts(debt: readonly Debt[], at: IsoTime): string {

@@ -1,21 +1,22 @@
+import type { ProbeInput } from '../../activities/types.js';
+import { toMs } from '../../domain/duration.js';
+import { bothRules, type FirewallRules, NO_RULES } from '../../domain/firewall.js';
 import { toEpochMs } from '../../domain/ids.js';
-import { machineOf, phaseDeadline } from '../../domain/instance/index.js';
+import { firewallKind, machineOf, phaseDeadline } from '../../domain/instance/index.js';
 import { type Instance, now } from '../entity.js';
 import { toFailureFact } from '../failure.js';
 import { activities } from '../policies.js';
 import { machineRef } from './awaiting.js';
 
-/** Applies the wanted rules, where the provider has a firewall per machine. */
+/** Applies the wanted rules, where the provider has a firewall per machine. One on the machine itself has them by now. */
 export async function applyFirewall(instance: Instance): Promise<void> {
   const { firewallRules: rules } = instance.state;
-  if (!machineOf(instance.state).capabilities.includes('modify-firewall')) {
-    instance.record({ type: 'RecordFirewallApplied', rules, strategy: 'none' });
-    return;
-  }
+  const strategy = firewallKind(machineOf(instance.state));
+  if (strategy !== 'native') return instance.record({ type: 'RecordFirewallApplied', rules, strategy });
   const { applyFirewall: apply } = activities('command', `apply ${rules.ingressRules.length} ingress rules`);
   try {
     const applied = await instance.unlessEnding(() => apply({ ...machineRef(instance), rules }));
-    if (applied) instance.record({ type: 'RecordFirewallApplied', rules, strategy: 'native' });
+    if (applied) instance.record({ type: 'RecordFirewallApplied', rules, strategy });
   } catch (error) {
     const failure = toFailureFact(error, 'WaitTimeout');
     if (instance.phase === 'firewalling') instance.record({ type: 'RecordStepError', failure });
@@ -25,23 +26,60 @@ export async function applyFirewall(instance: Instance): Promise<void> {
 /** A worker that died during the probe is noticed, and another goes on, within this time after the deadline. */
 const PROBE_SLACK_MS = 30_000;
 
-/** Proves that the machine answers SSH, with the host key it had before. */
+/**
+ * Proves that the machine answers SSH with the host key it had before, that it is done booting and has its GPUs, and that
+ * its firewall holds: at each start, not at the first only. One activity, so that all of it costs one connection.
+ */
 export async function connect(instance: Instance): Promise<void> {
-  const machine = machineOf(instance.state);
-  const { publicAddress: host = '', sshPort: port, sshUser: user, hostKey: pinnedHostKey } = machine;
-  const { sshKeyRef } = instance.state.request;
-  const deadline = phaseDeadline(instance.state) ?? now();
-  const withinMs = Math.max(1_000, toEpochMs(deadline) - Date.now());
-  const { probeSsh } = activities('probe', `SSH to ${user}@${host}:${port}`, {
-    startToCloseTimeout: withinMs + PROBE_SLACK_MS,
-    scheduleToCloseTimeout: withinMs + 2 * PROBE_SLACK_MS,
-  });
-  const target = { host, port, user, sshKeyRef, ...(pinnedHostKey && { pinnedHostKey }), withinMs };
+  const { state } = instance;
+  const { expectGpus: gpus } = state.request.policy;
+  const withinMs = toEpochMs(phaseDeadline(state) ?? now()) - Date.now();
+  const rules = state.appliedRules ?? state.firewallRules;
+  const target = probeTarget(instance, withinMs);
+  const { probeSsh } = activities('probe', `SSH to ${inWords(target)}`, boundedBy(target));
+  const input = { ...target, ...(gpus && { gpus }), ...(mustVerify(instance) && { firewall: { rules } }) };
   try {
-    const probed = await instance.interruptible(() => probeSsh({ ...machineRef(instance), ...target }));
+    const probed = await instance.interruptible(() => probeSsh(input));
     if (probed && instance.phase === 'connecting') instance.record({ type: 'RecordReady', ...probed });
   } catch (error) {
     const failure = toFailureFact(error, 'WaitTimeout');
     if (instance.phase === 'connecting') instance.record({ type: 'RecordStepError', failure });
   }
+}
+
+/**
+ * Proves new rules on a machine in use. Answers `false` when something else was wanted meanwhile: then nothing is known.
+ * @throws {ActivityFailure} FirewallUnverified, or SshUnreachable when nobody gets in to look.
+ */
+export async function verifyRules(instance: Instance, rules: FirewallRules): Promise<boolean> {
+  if (!mustVerify(instance)) return true;
+  const { appliedRules = NO_RULES, doubtfulRules, request } = instance.state;
+  const before = bothRules(doubtfulRules, appliedRules);
+  const target = probeTarget(instance, toMs(request.policy.runningToSsh));
+  const { verifyFirewall } = activities('probe', `prove the firewall of ${inWords(target)}`, boundedBy(target));
+  const work = () => verifyFirewall({ ...target, firewall: { rules, before } });
+  return (await instance.interruptible(work, () => instance.suspicion !== undefined)) !== undefined;
+}
+
+/** Where there is a firewall of ours it is proved; policy may ask for more, or for less. */
+function mustVerify({ state }: Instance): boolean {
+  return state.request.policy.verifyFirewall ?? firewallKind(machineOf(state)) !== 'none';
+}
+
+function probeTarget(instance: Instance, withinMs: number): ProbeInput {
+  const { publicAddress: host = '', sshPort: port, sshUser: user, hostKey } = machineOf(instance.state);
+  const { sshKeyRef } = instance.state.request;
+  const pinned = hostKey && { pinnedHostKey: hostKey };
+  return { ...machineRef(instance), host, port, user, sshKeyRef, ...pinned, withinMs: Math.max(1_000, withinMs) };
+}
+
+function inWords({ user, host, port }: ProbeInput): string {
+  return `${user}@${host}:${port}`;
+}
+
+function boundedBy({ withinMs }: ProbeInput) {
+  return {
+    startToCloseTimeout: withinMs + PROBE_SLACK_MS,
+    scheduleToCloseTimeout: withinMs + 2 * PROBE_SLACK_MS,
+  };
 }

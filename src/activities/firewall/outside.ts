@@ -1,0 +1,43 @@
+import type { Duplex } from 'node:stream';
+import { bounded, TIME_IS_UP } from '../ssh/bounded.js';
+import { dial } from '../ssh/dial.js';
+import { SshError } from '../ssh/target.js';
+
+/** What a stranger meets at a port. */
+export type Met =
+  /** TCP is accepted; `said` is what came first, if anything came soon. */
+  | { met: 'an answer'; said: string }
+  /** Refused, silent, unreachable, or cut before a byte: nobody gets through. */
+  | { met: 'nothing'; how: string };
+
+/** Three SYNs by the kernel's own clock (0, 1 and 3 s): a lost packet is no firewall. In ms. */
+const SILENCE_MS = 3_500;
+/** Our listener speaks first. Whoever accepts and says nothing for this long has still accepted. In ms. */
+const FIRST_WORD_MS = 500;
+
+/** Looks at one port from where we are. @throws the signal's reason, and nothing else. */
+export async function lookFromOutside(host: string, port: number, signal?: AbortSignal): Promise<Met> {
+  try {
+    const socket = await bounded(SILENCE_MS, signal, (until) => dial({ host, port }, until));
+    const said = await firstWord(socket, signal);
+    socket.destroy();
+    return said === undefined ? { met: 'nothing', how: 'cut' } : { met: 'an answer', said };
+  } catch (error) {
+    if (error instanceof SshError) return { met: 'nothing', how: error.failure };
+    throw error;
+  }
+}
+
+/** What comes first: empty when it closes or waits in silence, `undefined` when it is cut. */
+export async function firstWord(stream: Duplex, signal?: AbortSignal): Promise<string | undefined> {
+  return await bounded(FIRST_WORD_MS, signal, async (until) => {
+    return await new Promise<string | undefined>((resolve, reject) => {
+      const stop = (): void => (until.reason === TIME_IS_UP ? resolve('') : reject(until.reason));
+      until.addEventListener('abort', stop, { once: true });
+      stream.once('data', (chunk: Buffer) => resolve(chunk.toString('latin1')));
+      stream.once('end', () => resolve(''));
+      stream.on('error', () => resolve(undefined));
+      stream.once('close', () => resolve(''));
+    });
+  });
+}

@@ -1,0 +1,111 @@
+import { BlockList, isIPv6 } from 'node:net';
+import type { FirewallRule } from '../../domain/firewall.js';
+import type { FirewallClaim } from '../types.js';
+
+/** A port to be proved, and whose word it is. */
+export interface PortToProve {
+  port: number;
+  /** In the words of a rule, such as `443` or `8000-8010 from 203.0.113.0/24`. */
+  rule: string;
+}
+
+export interface PortsToProve {
+  /** Each of these must answer us: one port of each rule that lets us in. */
+  open: PortToProve[];
+  /** The first of these that something can be made to listen on must not: no rule speaks of them. */
+  spare: PortToProve[];
+  /** None of these may: one of each rule that was taken away. */
+  revoked: PortToProve[];
+  /** Rules that say nothing to us, or are too many, in words. */
+  unproved: string[];
+}
+
+/** More would need more sessions than sshd gives one connection (10). */
+const MOST_OF_A_KIND = 4;
+/** The first port to be looked at for one that no rule speaks of: spec/contract.md section 7 uses it too. */
+const FIRST_SPARE = 9_999;
+/** Something may listen there for the machine alone: then the next. */
+const SPARES = 3;
+const UNPRIVILEGED = 1_024;
+const LAST = 65_535;
+
+/**
+ * Chooses the ports that prove a claim.
+ * @param us Our address as the machine sees it; absent: nobody told, and only rules for everybody can be proved open.
+ * @param ssh Ports of SSH, which are always open.
+ */
+export function choosePorts(
+  { rules, before }: FirewallClaim,
+  us: string | undefined,
+  ssh: readonly number[],
+): PortsToProve {
+  const isFree = (port: number): boolean => !ssh.includes(port);
+  const now = rules.ingressRules;
+
+  const candidates = now.filter(({ fromPort, toPort }) => firstPort(fromPort, toPort, isFree) !== undefined);
+  const provable = candidates.filter((rule) => letsIn(rule, us) === true).slice(0, MOST_OF_A_KIND);
+  const open = provable.flatMap((rule) => toProve(rule, isFree));
+
+  const isShutNow = (port: number): boolean =>
+    isFree(port) && now.every((rule) => !covers(rule, port) || letsIn(rule, us) === false);
+  const revoked = (before?.ingressRules ?? [])
+    .filter((rule) => letsIn(rule, us) === true)
+    .flatMap((rule) => toProve(rule, isShutNow))
+    .slice(0, MOST_OF_A_KIND);
+
+  return {
+    open: once(open),
+    spare: sparePorts((port) => isFree(port) && !now.some((rule) => covers(rule, port))),
+    revoked: once(revoked),
+    unproved: candidates.filter((rule) => !provable.includes(rule)).map(inWords),
+  };
+}
+
+function sparePorts(isSpare: (port: number) => boolean): PortToProve[] {
+  const ports: number[] = [];
+  while (ports.length < SPARES) {
+    const isNew = (port: number): boolean => isSpare(port) && !ports.includes(port);
+    const next = firstPort(FIRST_SPARE, LAST, isNew) ?? firstPort(UNPRIVILEGED, FIRST_SPARE, isNew);
+    if (next === undefined) break;
+    ports.push(next);
+  }
+  return ports.map((port) => ({ port, rule: 'no rule' }));
+}
+
+/** `8000-8010 from 203.0.113.0/24, 2001:db8::/32`; from anywhere: the ports alone. */
+export function inWords({ fromPort, toPort, ipRanges }: FirewallRule): string {
+  const ports = fromPort === toPort ? `${fromPort}` : `${fromPort}-${toPort}`;
+  return ipRanges.length === 0 ? ports : `${ports} from ${ipRanges.join(', ')}`;
+}
+
+function toProve(rule: FirewallRule, fits: (port: number) => boolean): PortToProve[] {
+  const port = firstPort(rule.fromPort, rule.toPort, fits);
+  return port === undefined ? [] : [{ port, rule: inWords(rule) }];
+}
+
+/** Ports below 1024 last: to listen there takes root. */
+function firstPort(from: number, to: number, fits: (port: number) => boolean): number | undefined {
+  for (let port = Math.max(from, UNPRIVILEGED); port <= to; port++) if (fits(port)) return port;
+  for (let port = from; port <= Math.min(to, UNPRIVILEGED - 1); port++) if (fits(port)) return port;
+  return undefined;
+}
+
+function once(ports: readonly PortToProve[]): PortToProve[] {
+  return ports.filter(({ port }, index) => ports.findIndex((other) => other.port === port) === index);
+}
+
+function covers({ fromPort, toPort }: FirewallRule, port: number): boolean {
+  return fromPort <= port && port <= toPort;
+}
+
+/** Whether the rule is for us; `undefined` where nobody knows. */
+function letsIn({ ipRanges }: FirewallRule, us: string | undefined): boolean | undefined {
+  if (ipRanges.length === 0) return true;
+  if (us === undefined) return undefined;
+  const networks = new BlockList();
+  for (const range of ipRanges) {
+    const [network = '', prefix] = range.split('/');
+    networks.addSubnet(network, Number(prefix), isIPv6(network) ? 'ipv6' : 'ipv4');
+  }
+  return networks.check(us, isIPv6(us) ? 'ipv6' : 'ipv4');
+}
