@@ -208,8 +208,9 @@ function billing(price: Money | undefined): string {
 
 function advice(view: InstanceView): string {
   const { phase, failure, refId, cleanupDebt } = view;
-  const release =
-    cleanupDebt.length > 0 ? ` If you have made sure yourself that it is gone: slipway release ${refId}.` : '';
+  const which = cleanupDebt.length > 1 ? ' --cloud-id …' : '';
+  const letGo = `slipway release ${refId}${which} --reason …`;
+  const release = cleanupDebt.length > 0 ? ` If you have made sure yourself that it is gone: ${letGo}.` : '';
   switch (phase) {
     case 'parked':
       return `What to do: ${REMEDY[failure?.kind ?? 'Internal']}, then slipway retry ${refId}; or give it up with slipway terminate ${refId}.${release}`;
