@@ -158,7 +158,8 @@ function answerMessages(entity: Instance, strays: StraySettler): void {
             decide(entity.state, toCommand(name, input));
           } catch (error) {
             if (!(error instanceof CommandRefused)) throw error;
-            throw ApplicationFailure.nonRetryable(error.message, error.kind);
+            const { kind, message, issues } = error;
+            throw ApplicationFailure.nonRetryable(message, kind, ...(issues ? [{ issues }] : []));
           }
         },
       },

@@ -30,9 +30,9 @@ try {
     const mutant = source.replace(find, () => replace);
     const needsInfo = mutant.includes('activityInfo()') && !source.includes('activityInfo');
     writeFileSync(path, needsInfo ? `import { activityInfo } from '@temporalio/activity';\n${mutant}` : mutant);
-    const { status, stdout } = spawnSync('npx', ['vitest', 'run', ...tests], { cwd: copy, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('npx', ['vitest', 'run', ...tests], { cwd: copy, encoding: 'utf8' });
     writeFileSync(path, source);
-    const failing = [...new Set(stripVTControlCharacters(stdout).match(/FAIL .*/g) ?? [])];
+    const failing = [...new Set(stripVTControlCharacters(stdout + stderr).match(/FAIL .*/g) ?? [])];
     const caught = status !== 0 && failing.length > 0;
     if (!caught) survivors += 1;
     console.log(`${caught ? 'caught     ' : 'SURVIVED   '}  ${guard}`);
