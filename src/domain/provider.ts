@@ -91,7 +91,7 @@ export interface CloudInstance {
   location: string;
   subLocation?: string;
   instanceType: string;
-  /** `{location}-{subLocation or noSub}-{type}`: byte-identical with the type list's. */
+  /** `{location}-{subLocation or noSub}-{type}`, or the vendor's own form: byte-identical with the type list's. */
   instanceTypeId: string;
   /** An address or a DNS name; absent until the machine runs. */
   publicAddress?: string;
