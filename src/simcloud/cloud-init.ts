@@ -11,12 +11,12 @@ export interface FirstBoot {
 /**
  * Reads user data as cloud-init, or a root shell, would run it: `#cloud-config`, scripts, and multipart of both.
  *
- * Not a YAML parser and not a shell: it knows `ssh_authorized_keys` as a list at the top, and UFW commands that stand
- * on a line of their own, in runcmd or in a script (after `try`, too). All else is accepted and does nothing.
+ * Not a YAML parser and not a shell: it knows `ssh_authorized_keys` as a list at the top, a quoted key that a script adds
+ * to a file, and UFW commands that stand on a line of their own, in runcmd or in a script (after `try`, too). All else is accepted and does nothing.
  */
 export function readUserData(text: string): FirstBoot {
   const parts = partsOf(text);
-  const publicKeys = parts.filter(isCloudConfig).flatMap(authorizedKeys);
+  const publicKeys = parts.flatMap((part) => (isCloudConfig(part) ? authorizedKeys(part) : appendedKeys(part)));
   const commands = parts.flatMap(ufwCommands);
   return { publicKeys: [...new Set(publicKeys)], ...(commands.includes(ENABLE) && { firewall: toRules(commands) }) };
 }
@@ -43,6 +43,11 @@ function authorizedKeys(text: string): string[] {
   const lines = after.split('\n');
   const end = lines.findIndex((line) => !/^\s*- /.test(line));
   return lines.slice(0, end < 0 ? lines.length : end).map((line) => unquoted(line.replace(/^\s*- /, '').trim()));
+}
+
+/** In a script: a key between quotes that is added to a file. */
+function appendedKeys(text: string): string[] {
+  return [...text.matchAll(/'((?:ssh|ecdsa|sk)-[^']+)' *>>/g)].map(([, key = '']) => key);
 }
 
 function ufwCommands(text: string): string[] {

@@ -9,6 +9,7 @@ import { registerControl } from './control-routes.js';
 import { DEFAULT_CATALOG } from './default-catalog.js';
 import type { Dialect } from './dialects/dialect.js';
 import { lambdaLabsDialect } from './dialects/lambda-labs.js';
+import { shadeformDialect } from './dialects/shadeform.js';
 import { simDialect } from './dialects/sim.js';
 import { CloudError, invalid, REFUSALS } from './errors.js';
 import { Faults, type FaultsSnapshot } from './faults.js';
@@ -65,7 +66,7 @@ export interface Simcloud {
 
 export const DEFAULT_ACCOUNT: Account = { apiKey: 'sim-key', name: 'default' };
 
-const DIALECTS: readonly Dialect[] = [simDialect, lambdaLabsDialect];
+const DIALECTS: readonly Dialect[] = [simDialect, lambdaLabsDialect, shadeformDialect];
 
 interface Snapshot {
   version: 1;
