@@ -17,6 +17,7 @@ import { isDefiniteRefusal, notSupported, toProviderError } from '../failures.js
 import { HttpFailure } from '../http-failure.js';
 import { collectPages } from '../pages.js';
 import type { Priority } from '../rate-limiter.js';
+import { changeRules } from '../rule-changes.js';
 import type { SimClient, SimInstance } from './client.js';
 import { isCreateRefusal, judge, judgeAction } from './errors.js';
 import { ruleDifference, toCloudInstance, toCreateBody, toInstanceType, toSimSize, withIdentity } from './mapping.js';
@@ -134,12 +135,17 @@ export class SimProvider implements Provider {
     this.#need('modify-firewall', 'setFirewallRules');
     await this.#perform('setFirewallRules', cloudId, async () => {
       const { add, revoke } = ruleDifference(await this.#client.getFirewallRules(cloudId, signal), rules);
-      for (const addition of add) {
-        await unless('DuplicateFirewallRule', () => this.#client.addFirewallRule(cloudId, addition, signal));
-      }
-      for (const ruleId of revoke) {
-        await unless('ResourceNotFound', () => this.#client.deleteFirewallRule(cloudId, ruleId, signal));
-      }
+      const opening = add.map((addition) => ({
+        change: 'open' as const,
+        rule: addition.rule,
+        run: () => unless('DuplicateFirewallRule', () => this.#client.addFirewallRule(cloudId, addition, signal)),
+      }));
+      const closing = revoke.map((rule) => ({
+        change: 'close' as const,
+        rule,
+        run: () => unless('ResourceNotFound', () => this.#client.deleteFirewallRule(cloudId, rule.id, signal)),
+      }));
+      await changeRules([...opening, ...closing], (error) => this.#toError('setFirewallRules', cloudId, error));
     });
   }
 

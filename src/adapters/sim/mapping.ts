@@ -124,7 +124,7 @@ function splitTags(all: Record<string, string>): Identity & { tags: Record<strin
 export function ruleDifference(
   current: SimFirewallRules,
   wanted: FirewallRules,
-): { add: NewSimRule[]; revoke: string[] } {
+): { add: NewSimRule[]; revoke: SimFirewallRules['ingressRules'] } {
   const sides = [
     { direction: 'ingress', present: current.ingressRules, wanted: normaliseRules(wanted).ingressRules },
     { direction: 'egress', present: current.egressRules, wanted: normaliseRules(wanted).egressRules },
@@ -136,7 +136,7 @@ export function ruleDifference(
     }),
     revoke: sides.flatMap(({ present, wanted }) => {
       const keys = new Set(wanted.map(ruleKey));
-      return present.filter((rule) => !keys.has(ruleKey(rule))).map(({ id }) => id);
+      return present.filter((rule) => !keys.has(ruleKey(rule)));
     }),
   };
 }
