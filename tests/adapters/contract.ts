@@ -48,6 +48,10 @@ export interface AdapterHarness {
   identityTags?: (refId: string, cloudCredRefId: string, attemptKey?: string) => Record<string, string>;
   /** Default: the port's own format. */
   typeIdOf?: (place: Place) => string;
+  /** The same place as simcloud itself calls it, where the vendor's words differ. */
+  placeInSimcloud?: Place;
+  /** What the vendor's 500 without more means. Default Internal. */
+  kindOf500?: ErrorKind;
   /** Whether listings come in pages. Default true. */
   paginates?: boolean;
   /** Whether a create answers with the machine as get shows it. Default true; false: with its id alone. */
@@ -68,19 +72,19 @@ interface Scene {
   calls(operation: string): Promise<number>;
 }
 
-/** Faults that spoil an answer, and what a read that met one says. */
-const SPOILT_READS: [FaultKind, ErrorKind][] = [
-  ['error-500', 'Internal'],
-  ['error-503', 'ServiceUnavailable'],
-  ['html-instead-of-json', 'ServiceUnavailable'],
-  ['drop-before-work', 'ServiceUnavailable'],
-  ['drop-answer-after-work', 'ServiceUnavailable'],
-  ['rate-limited', 'RateLimited'],
-];
-
 export function describeAdapter(name: string, harness: AdapterHarness): void {
   const { place, paginates = true, createShowsAll = true } = harness;
   const tagsOf = harness.identityTags ?? identityTags;
+  const { placeInSimcloud = place, kindOf500 = 'Internal' } = harness;
+  /** Faults that spoil an answer, and what a read that met one says. */
+  const SPOILT_READS: [FaultKind, ErrorKind][] = [
+    ['error-500', kindOf500],
+    ['error-503', 'ServiceUnavailable'],
+    ['html-instead-of-json', 'ServiceUnavailable'],
+    ['drop-before-work', 'ServiceUnavailable'],
+    ['drop-answer-after-work', 'ServiceUnavailable'],
+    ['rate-limited', 'RateLimited'],
+  ];
   const typeIdOf =
     harness.typeIdOf ??
     (({ location, subLocation, instanceType }) => toInstanceTypeId(location, subLocation, instanceType));
@@ -160,7 +164,11 @@ export function describeAdapter(name: string, harness: AdapterHarness): void {
         const { create, machine, cloud, provider } = await scene();
         await machine('ref-1');
         const second = attemptKey('ref-1', 2);
-        const ofThisAttempt = await foreignMachine(cloud, place, tagsOf('ref-1', provider.cloudCredRefId, second));
+        const ofThisAttempt = await foreignMachine(
+          cloud,
+          placeInSimcloud,
+          tagsOf('ref-1', provider.cloudCredRefId, second),
+        );
         const again = existing(await create('ref-1', { attemptKey: second }));
         expect(again.instance.cloudId).toBe(ofThisAttempt);
       });
@@ -169,7 +177,7 @@ export function describeAdapter(name: string, harness: AdapterHarness): void {
         const { create, machine, cloud, provider } = await scene();
         // One refId, several credentials: what is not ours fills the first pages.
         for (const other of ['other-1', 'other-2', 'other-3']) {
-          await foreignMachine(cloud, place, tagsOf('ref-1', other));
+          await foreignMachine(cloud, placeInSimcloud, tagsOf('ref-1', other));
         }
         const first = await machine('ref-1');
         expect(first.cloudCredRefId).toBe(provider.cloudCredRefId);
@@ -212,11 +220,11 @@ export function describeAdapter(name: string, harness: AdapterHarness): void {
       );
 
       it.each([
-        ['drop-before-work', 'ServiceUnavailable'],
-        ['error-500', 'Internal'],
-        ['error-503', 'ServiceUnavailable'],
-        ['html-instead-of-json', 'ServiceUnavailable'],
-      ] as const)('is unknown after %s, for the answer does not say that nothing was made', async (fault, kind) => {
+        ['drop-before-work', 'ServiceUnavailable'] as const,
+        ['error-500', kindOf500] as const,
+        ['error-503', 'ServiceUnavailable'] as const,
+        ['html-instead-of-json', 'ServiceUnavailable'] as const,
+      ])('is unknown after %s, for the answer does not say that nothing was made', async (fault, kind) => {
         const { create, strike } = await scene();
         await strike('create', fault);
         expect(await create('ref-1')).toMatchObject({ outcome: 'unknown', failure: { kind } });
@@ -302,9 +310,9 @@ export function describeAdapter(name: string, harness: AdapterHarness): void {
 
       it('leaves out machines without our identity, and those of another credential', async () => {
         const { provider, machine, cloud } = await scene();
-        await foreignMachine(cloud, place, {});
-        await foreignMachine(cloud, place, { owner: 'somebody' });
-        await foreignMachine(cloud, place, tagsOf('ref-9', 'another-credential'));
+        await foreignMachine(cloud, placeInSimcloud, {});
+        await foreignMachine(cloud, placeInSimcloud, { owner: 'somebody' });
+        await foreignMachine(cloud, placeInSimcloud, tagsOf('ref-9', 'another-credential'));
         const ours = await machine('ref-1');
         expect((await provider.listInstances(calm)).map(({ cloudId }) => cloudId)).toEqual([ours.cloudId]);
       });
@@ -540,7 +548,8 @@ export function describeAdapter(name: string, harness: AdapterHarness): void {
       it('says when a type is sold out', async () => {
         const { provider, cloud } = await scene();
         const { location, instanceType } = place;
-        await cloud.control.setStock({ location, instanceType, count: 0 });
+        const { location: at, instanceType: type } = placeInSimcloud;
+        await cloud.control.setStock({ location: at, instanceType: type, count: 0 });
         const types = await provider.listInstanceTypes(calm);
         expect(types.find((type) => type.location === location && type.instanceType === instanceType)).toMatchObject({
           isAvailable: false,
