@@ -15,7 +15,7 @@ export const MUTATIONS: Mutation[] = [
     file: 'src/adapters/sim/adapter.ts',
     find: "if (earlier) return { outcome: 'exists', instance: earlier, adopted: true };",
     replace: 'void earlier;',
-    tests: ['tests/adapters/sim.test.ts'],
+    tests: ['tests/adapters/sim.contract.test.ts'],
   },
   {
     guard: 'absence believed after one listing',
