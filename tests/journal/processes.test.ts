@@ -125,7 +125,7 @@ onBothEngines((engine) => {
     const file = join(folder, `${engine.name}.positions`);
     const writer = start('append', url, 'a');
     const chance = random(5);
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       const follower = start('follow', url, file);
       await follower.said(1);
       const enough = (await journal.head()) + 10 + Math.floor(chance() * 40);

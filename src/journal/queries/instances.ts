@@ -176,7 +176,7 @@ const RANGES = [
 
 type Selection = SelectQueryBuilder<Tables, 'journalInstance', object>;
 
-/** Fixed conditions are written out and not bound: only so do the partial indexes match. */
+/** Fixed conditions are written out and not bound, also where others imply them: only so do the partial indexes match. */
 function filtered(db: Reader, filter: InstanceFilter): Selection {
   let select: Selection = db.selectFrom('journalInstance');
   for (const field of EQUALS) {
@@ -199,6 +199,8 @@ function filtered(db: Reader, filter: InstanceFilter): Selection {
     [filter.debt, sql<boolean>`debts > 0`],
     [filter.failed, sql<boolean>`failure_kind <> ''`],
     [filter.faulty, sql<boolean>`fault <> ''`],
+    [filter.cloudId === undefined ? undefined : true, sql<boolean>`cloud_id <> ''`],
+    [filter.failureKind === undefined ? undefined : true, sql<boolean>`failure_kind <> ''`],
   ] as const) {
     if (wanted !== undefined) select = select.where(wanted ? condition : sql<boolean>`not (${condition})`);
   }

@@ -45,8 +45,9 @@ export async function findUsage(db: Reader, query: UsageQuery = {}): Promise<Usa
   const to = query.to !== undefined && query.to < now ? query.to : now;
   let select = db
     .selectFrom('journalMachine')
-    .select(['refId', 'offerId', 'cloudCredRefId', 'provider', 'createdAt', 'goneAt', 'priceAmount', 'priceCurrency'])
-    .where('createdAt', '<', to);
+    .select(['refId', 'offerId', 'cloudCredRefId', 'provider', 'createdAt', 'goneAt', 'priceAmount', 'priceCurrency']);
+  // Without it all rows are wanted, which no index makes quicker.
+  if (query.to !== undefined) select = select.where('createdAt', '<', to);
   if (refId !== undefined) select = select.where('refId', '=', refId);
   if (from !== undefined) select = select.where(({ eb, or }) => or([eb('goneAt', '=', ''), eb('goneAt', '>', from)]));
 
