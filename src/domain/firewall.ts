@@ -9,7 +9,7 @@ export { DOCKER_HOOK, DOCKER_SCRIPT } from './firewall/docker-user.js';
 export { type HostOptions, renderLaunchScript } from './firewall/launch-script.js';
 export { bothRules, normaliseRules, sameRules } from './firewall/normalise.js';
 export { parseUfwRules } from './firewall/parse.js';
-export { type FirewallRule, type FirewallRules, isPort } from './firewall/rules.js';
+export { type FirewallRule, type FirewallRules, isPort, ruleInWords } from './firewall/rules.js';
 export { type FirewallStrategy, type RuleIssue, RulesRefusedError, strategyIssues } from './firewall/strategy.js';
 
 export const NO_RULES: FirewallRules = { ingressRules: [], egressRules: [] };

@@ -1,12 +1,14 @@
 import { BlockList, isIPv6 } from 'node:net';
-import type { FirewallRule } from '../../domain/firewall.js';
+import { type FirewallRule, ruleInWords } from '../../domain/firewall.js';
 import type { FirewallClaim } from '../types.js';
 
 /** A port to be proved, and whose word it is. */
 export interface PortToProve {
   port: number;
-  /** In the words of a rule, such as `443` or `8000-8010 from 203.0.113.0/24`. */
-  rule: string;
+  /** In words, such as `443` or `8000-8010 from 203.0.113.0/24`; absent: no rule speaks of it. */
+  rule?: string;
+  /** The rule was taken away. */
+  isRevoked?: true;
 }
 
 export interface PortsToProve {
@@ -56,8 +58,8 @@ export function choosePorts(
   return {
     open: once(open),
     spare: sparePorts((port) => isFree(port) && !now.some((rule) => covers(rule, port))),
-    revoked: once(revoked),
-    unproved: candidates.filter((rule) => !provable.includes(rule)).map(inWords),
+    revoked: once(revoked).map((one) => ({ ...one, isRevoked: true })),
+    unproved: candidates.filter((rule) => !provable.includes(rule)).map(ruleInWords),
   };
 }
 
@@ -69,18 +71,12 @@ function sparePorts(isSpare: (port: number) => boolean): PortToProve[] {
     if (next === undefined) break;
     ports.push(next);
   }
-  return ports.map((port) => ({ port, rule: 'no rule' }));
-}
-
-/** `8000-8010 from 203.0.113.0/24, 2001:db8::/32`; from anywhere: the ports alone. */
-export function inWords({ fromPort, toPort, ipRanges }: FirewallRule): string {
-  const ports = fromPort === toPort ? `${fromPort}` : `${fromPort}-${toPort}`;
-  return ipRanges.length === 0 ? ports : `${ports} from ${ipRanges.join(', ')}`;
+  return ports.map((port) => ({ port }));
 }
 
 function toProve(rule: FirewallRule, fits: (port: number) => boolean): PortToProve[] {
   const port = firstPort(rule.fromPort, rule.toPort, fits);
-  return port === undefined ? [] : [{ port, rule: inWords(rule) }];
+  return port === undefined ? [] : [{ port, rule: ruleInWords(rule) }];
 }
 
 /** Ports below 1024 last: to listen there takes root. */

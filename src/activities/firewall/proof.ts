@@ -5,9 +5,9 @@ import type { SshConnection } from '../ssh/connection.js';
 import type { Until } from '../ssh/readiness.js';
 import type { SshTarget } from '../ssh/target.js';
 import type { FirewallClaim } from '../types.js';
-import { type Listener, startListener, type Where } from './listener.js';
-import { lookFromOutside, type Met } from './outside.js';
+import { startListener, type Where } from './listener.js';
 import { choosePorts, type PortsToProve, type PortToProve } from './ports.js';
+import { FirewallError, look, type Witnessed } from './verdict.js';
 
 /*
  * The proof that a firewall holds, over a connection that has just shown that SSH answers from outside:
@@ -18,25 +18,6 @@ import { choosePorts, type PortsToProve, type PortToProve } from './ports.js';
  *
  * A vendor's firewall takes effect when it does: 2 and 3 are repeated for a while before they count against it.
  */
-
-/**
- * - `leaks`: a port that no rule allows answers
- * - `shut`: a port that a rule allows does not
- * - `no-witness`: nothing could be made to listen on the machine, so a port that does not answer proves nothing
- */
-export type FirewallFinding = 'leaks' | 'shut' | 'no-witness';
-
-/** The firewall was not shown to hold; `message` is the evidence. */
-export class FirewallError extends Error {
-  override readonly name = 'FirewallError';
-
-  constructor(
-    readonly finding: FirewallFinding,
-    evidence: string,
-  ) {
-    super(evidence);
-  }
-}
 
 export interface ProofOptions {
   until: Until;
@@ -49,6 +30,8 @@ export interface ProofOptions {
 
 /** Where else than on its own port SSH may answer, and no rule is needed. */
 const SSH_PORTS = [22, 2222];
+
+export { FirewallError };
 
 /** @returns the evidence, in words. @throws {FirewallError} {SshError} */
 export async function proveFirewall(
@@ -78,9 +61,9 @@ export async function proveFirewall(
     let gapMs = gaps.firstMs;
     for (;;) {
       const verdict = await look({ shut, open, host: target.host, isMapped, word: where.word, until });
-      if (!verdict.against) return [...verdict.evidence, ...notProved(plan, [...shut, ...open], isMapped)];
-      report?.(verdict.against.message);
-      if (performance.now() + gapMs >= endsAt) throw verdict.against;
+      if (verdict.holds) return [...verdict.evidence, ...notProved(plan, [...shut, ...open], isMapped)];
+      report?.(verdict.error.message);
+      if (performance.now() + gapMs >= endsAt) throw verdict.error;
       await pause(gapMs, until().signal);
       gapMs = Math.min(gapMs * 2, gaps.maxMs);
     }
@@ -114,10 +97,6 @@ function plainAddress(text: string): string {
   return text.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
 }
 
-interface Witnessed extends PortToProve {
-  listener: Listener;
-}
-
 /** Those of the ports on which something answers inside. */
 async function listenOn(
   connection: SshConnection,
@@ -142,63 +121,6 @@ async function listenOnFirst(
     if (listener) return [{ ...one, listener }];
   }
   return [];
-}
-
-interface Look {
-  shut: readonly Witnessed[];
-  open: readonly Witnessed[];
-  host: string;
-  /** The address is not the machine's alone: only our own listener's word counts. */
-  isMapped: boolean;
-  word: string;
-  until: Until;
-}
-
-async function look({
-  shut,
-  open,
-  host,
-  isMapped,
-  word,
-  until,
-}: Look): Promise<{ against?: FirewallError; evidence: string[] }> {
-  const meet = async (one: Witnessed) => ({ one, met: await lookFromOutside(host, one.port, until().signal) });
-  const [metShut, metOpen] = await Promise.all([Promise.all(shut.map(meet)), Promise.all(open.map(meet))]);
-  const answered = (met: Met) => met.met === 'an answer' && (!isMapped || met.said.includes(word));
-
-  const leaks = metShut.filter(({ met }) => answered(met));
-  const dead = metOpen.filter(({ met }) => !answered(met));
-  const against = [
-    ...leaks.map(
-      ({ one }) => `port ${one.port} (${one.rule === 'no rule' ? 'no rule' : `rule ${one.rule}, taken away`}) answers`,
-    ),
-    ...dead.map(
-      ({ one, met }) =>
-        `port ${one.port} (rule ${one.rule}) does not answer (${howOf(met)}), though something listens there`,
-    ),
-  ];
-  if (against.length > 0) {
-    const evidence = `from outside, ${against.join('; ')}`;
-    return { against: new FirewallError(leaks.length > 0 ? 'leaks' : 'shut', evidence), evidence: [] };
-  }
-  for (const { listener, port } of shut) {
-    if (await listener.isAlive(until)) continue;
-    const gone = `port ${port} does not answer from outside, and its listener inside was gone when it was asked again`;
-    return { against: new FirewallError('no-witness', gone), evidence: [] };
-  }
-  return {
-    evidence: [
-      ...metOpen.map(({ one }) => `port ${one.port} (rule ${one.rule}) answers from outside`),
-      ...metShut.map(
-        ({ one, met }) =>
-          `port ${one.port} (${one.rule === 'no rule' ? 'no rule' : 'taken away'}) answers inside and not from outside (${howOf(met)})`,
-      ),
-    ],
-  };
-}
-
-function howOf(met: Met): string {
-  return met.met === 'nothing' ? met.how : 'somebody else';
 }
 
 function noWitness(ports: readonly PortToProve[]): FirewallError {

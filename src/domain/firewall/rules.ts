@@ -32,6 +32,12 @@ export function grantsOf(rules: readonly FirewallRule[]): Grant[] {
   );
 }
 
+/** `8000-8010 from 203.0.113.0/24, 2001:db8::/32`; from anywhere: the ports alone. */
+export function ruleInWords({ fromPort, toPort, ipRanges }: FirewallRule): string {
+  const ports = fromPort === toPort ? `${fromPort}` : `${fromPort}-${toPort}`;
+  return ipRanges.length === 0 ? ports : `${ports} from ${ipRanges.join(', ')}`;
+}
+
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -121,12 +121,19 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     case 'FirewallApplied': {
       // A wish that came while these were being applied is still to be done.
       const changes = state.changes.filter((one) => one.kind !== 'firewall' || !sameRules(one.rules, event.rules));
-      const applied = { ...state, appliedRules: event.rules, doubtfulRules: undefined, changes };
+      const { appliedRules: replaced, doubtfulRules: doubtful } = state;
+      const isChanged = replaced !== undefined && !sameRules(replaced, event.rules);
+      const doubtfulRules = isChanged ? bothRules(doubtful, replaced) : doubtful;
+      const applied = { ...state, appliedRules: event.rules, doubtfulRules, changes };
       return state.phase === 'firewalling' ? enter('connecting', applied, event) : applied;
     }
     case 'InstanceReady': {
       const machine = { ...machineOf(inPhase(state, event, 'connecting')), hostKey: event.hostKey };
-      return enter('ready', { ...state, machine, handedOver: true, failure: undefined }, event);
+      return enter(
+        'ready',
+        { ...state, machine, handedOver: true, failure: undefined, doubtfulRules: undefined },
+        event,
+      );
     }
 
     case 'FirewallFailed':

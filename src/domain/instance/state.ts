@@ -101,7 +101,7 @@ export interface InstanceState {
   /** The rules that are wanted, and those that are known to be in force on this machine. */
   firewallRules: FirewallRules;
   appliedRules?: FirewallRules;
-  /** Rules of changes that failed since: some of them may be in force as well, and some of the others may not. */
+  /** Rules that were replaced, or could not be applied, and are not yet shown to be out of force. */
   doubtfulRules?: FirewallRules;
   /** Wanted; what is not yet at the provider stands in `changes`. */
   tags: Record<string, string>;

@@ -34,10 +34,11 @@ export async function connect(instance: Instance): Promise<void> {
   const { state } = instance;
   const { expectGpus: gpus } = state.request.policy;
   const withinMs = toEpochMs(phaseDeadline(state) ?? now()) - Date.now();
-  const rules = state.appliedRules ?? state.firewallRules;
+  const { appliedRules: rules = state.firewallRules, doubtfulRules: before } = state;
+  const firewall = mustVerify(instance) && { rules, ...(before && { before }) };
   const target = probeTarget(instance, withinMs);
   const { probeSsh } = activities('probe', `SSH to ${inWords(target)}`, boundedBy(target));
-  const input = { ...target, ...(gpus && { gpus }), ...(mustVerify(instance) && { firewall: { rules } }) };
+  const input = { ...target, ...(gpus && { gpus }), ...(firewall && { firewall }) };
   try {
     const probed = await instance.interruptible(() => probeSsh(input));
     if (probed && instance.phase === 'connecting') instance.record({ type: 'RecordReady', ...probed });
