@@ -33,6 +33,8 @@ const TERMINATE = 'POST /instance-operations/terminate';
 const RESTART = 'POST /instance-operations/restart';
 const GET = 'GET /instances/i-1';
 const DELETE_KEY = 'DELETE /ssh-keys/k-1';
+const ACCOUNT_RULES = 'GET /firewall-rules';
+const ALL_OPEN = { protocol: 'all', port_range: [1, 65_535], source_network: '0.0.0.0/0', description: '' };
 
 const data = (value: unknown): Canned => json(200, { data: value });
 const refusal = (status: number, code: string, message = 'in their words'): Canned =>
@@ -349,7 +351,7 @@ describe('a launch', () => {
       ingressRules: [{ fromPort: 443, toPort: 443, ipRanges: ['203.0.113.0/24'] }],
       egressRules: [],
     };
-    const { sent } = await create({}, { firewallRules });
+    const { sent } = await create({ [ACCOUNT_RULES]: data([ALL_OPEN]) }, { firewallRules });
     const userData = (sent.at(-1)?.body as { user_data: string } | undefined)?.user_data;
     expect(userData).toMatch(/^#cloud-config\n/);
     expect(userData).toContain('ufw default deny incoming');
@@ -392,6 +394,48 @@ describe('a launch', () => {
     const { outcome, sent } = await create({}, change);
     expect(outcome).toMatchObject({ outcome: 'refused', failure: { kind, message: expect.stringMatching(message) } });
     expect(sent).toEqual([]);
+  });
+});
+
+describe('the account’s firewall', () => {
+  const tcp = (from: number, to: number, source = '0.0.0.0/0') => ({
+    ...ALL_OPEN,
+    protocol: 'tcp',
+    port_range: [from, to],
+    source_network: source,
+  });
+  const wanted = (fromPort: number, toPort: number, ...ipRanges: string[]) => ({
+    firewallRules: { ingressRules: [{ fromPort, toPort, ipRanges }], egressRules: [] },
+  });
+
+  it.each([
+    ['everything', [ALL_OPEN], wanted(443, 443)],
+    ['a rule without ports', [{ ...ALL_OPEN, port_range: null }], wanted(443, 443)],
+    ['ranges that touch', [tcp(8_000, 8_010), tcp(8_011, 8_020)], wanted(8_005, 8_015)],
+    ['the network around it', [tcp(443, 443, '203.0.113.0/24')], wanted(443, 443, '203.0.113.7/32')],
+    ['the bare address', [tcp(443, 443, '203.0.113.7')], wanted(443, 443, '203.0.113.7/32')],
+    ['no IPv6, which it never sees', [], wanted(443, 443, '2001:db8::/32')],
+    ['nothing, in the region that it does not reach', [], { ...wanted(443, 443), location: 'us-south-1' }],
+  ])('is no obstacle where it lets in %s', async (_what, rules, change) => {
+    const { outcome, calls } = await create({ [ACCOUNT_RULES]: data(rules) }, change);
+    expect(outcome.outcome).toBe('exists');
+    expect(calls()).toEqual([LIST, ACCOUNT_RULES, ADD_KEY, LAUNCH]);
+  });
+
+  it.each([
+    ['nothing but SSH', [tcp(22, 22), { ...ALL_OPEN, protocol: 'icmp', port_range: undefined }], wanted(443, 443)],
+    ['UDP alone', [{ ...ALL_OPEN, protocol: 'udp' }], wanted(443, 443)],
+    ['a part of the range', [tcp(8_000, 8_010), tcp(8_012, 8_020)], wanted(8_005, 8_015)],
+    ['some, where all are to come', [tcp(443, 443, '203.0.113.0/24')], wanted(443, 443)],
+    ['another network', [tcp(443, 443, '203.0.112.0/24')], wanted(443, 443, '203.0.113.7/32')],
+    ['what nobody can read', [tcp(443, 443, '999.0.0.0/0')], wanted(443, 443)],
+  ])('refuses a create by name, before anything is bought, where it lets in %s', async (_what, rules, change) => {
+    const { outcome, calls } = await create({ [ACCOUNT_RULES]: data(rules) }, change);
+    expect(outcome).toMatchObject({
+      outcome: 'refused',
+      failure: { kind: 'InvalidRequest', message: expect.stringMatching(/firewallRules.*ports \d+-\d+ from/) },
+    });
+    expect(calls()).toEqual([LIST, ACCOUNT_RULES]);
   });
 });
 

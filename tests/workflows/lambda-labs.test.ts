@@ -43,29 +43,31 @@ describe('an instance at Lambda', () => {
     vi.unstubAllGlobals();
   });
 
+  it('buys nothing for rules that the account’s own firewall would keep out, and says which', async () => {
+    const { client, cloud } = slipway;
+    const firewallRules = { ingressRules: [{ fromPort: 9_999, toPort: 9_999, ipRanges: [] }] };
+    const request = requestFor(slipway, { firewallRules });
+    await client.provision(request);
+    await expect(client.waitFor(request.refId, 'ready')).rejects.toThrow(/account’s own firewall.*9999/);
+    expect((await cloud.control.report()).created).toBe(0);
+  });
+
   it('goes from the request to ready, through a reboot, and ends with nothing left: no machine, no SSH key', async () => {
     const { client, cloud } = slipway;
     const callers = Buffer.from('#cloud-config\nruncmd:\n  - [touch, /tmp/mine]\n').toString('base64');
     const firewallRules = { ingressRules: [{ fromPort: 9_999, toPort: 9_999, ipRanges: [] }] };
     const request = requestFor(slipway, { firewallRules, userDataBase64: callers, tags: { Team: 'a', cost: 'b' } });
     const { refId } = request;
+    await openAccount(slipway);
     await client.provision(request);
     const ready = await client.waitFor(refId, 'ready');
     expect(ready).toMatchObject({ lifecycleStatus: 'running', sshUser: 'ubuntu' });
     expect(ready.hostKey).toMatch(/^ssh-ed25519 /);
     expect(await keys(slipway)).toHaveLength(1);
 
-    // The account's firewall lets SSH in and nothing else; what it opens, the machine's own still must.
     const [line] = await cloud.control.ledger();
-    const openPorts = async () => {
-      const { ports } = await cloud.control.machine(line?.id ?? '');
-      return ports.filter(({ boundPort }) => boundPort !== null).map(({ port }) => port);
-    };
-    expect(await openPorts()).toEqual([22]);
-    await call(slipway, 'PUT', '/firewall-rules', {
-      data: [{ protocol: 'all', port_range: [1, 65_535], source_network: '0.0.0.0/0', description: '' }],
-    });
-    expect(await openPorts()).toEqual([22, 9_999]);
+    const { ports } = await cloud.control.machine(line?.id ?? '');
+    expect(ports.filter(({ boundPort }) => boundPort !== null).map(({ port }) => port)).toEqual([22, 9_999]);
 
     await client.reboot(refId);
     const again = await client.waitFor(refId, 'ready');
@@ -111,6 +113,12 @@ describe('an instance at Lambda', () => {
     expect(wire.seen().length).toBeGreaterThan(6);
   });
 });
+
+/** A new account lets in SSH alone. */
+async function openAccount(slipway: TestSlipway): Promise<void> {
+  const rule = { protocol: 'all', port_range: [1, 65_535], source_network: '0.0.0.0/0', description: '' };
+  await call(slipway, 'PUT', '/firewall-rules', { data: [rule] });
+}
 
 /** Asked behind the API's back: a look of the test's must not count against the account's rate. */
 async function keys({ cloud }: TestSlipway): Promise<unknown[]> {

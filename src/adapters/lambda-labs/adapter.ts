@@ -16,6 +16,7 @@ import { LaunchQueue } from '../launch-queue.js';
 import { collectPages } from '../pages.js';
 import type { Priority } from '../rate-limiter.js';
 import { type HeldKey, type KeyStore, type KeyTiming, type KeyUser, SshKeys } from '../ssh-keys.js';
+import { keptOut } from './account-firewall.js';
 import type { LambdaClient, LambdaInstance } from './client.js';
 import { type Asked, isLaunchRefusal, judge, type Operation } from './errors.js';
 import {
@@ -77,6 +78,7 @@ export class LambdaProvider implements Provider {
       launch = toLaunch(attrs, createdAt);
       const earlier = findEarlier(await this.#list('provision', signal), attrs);
       if (earlier) return { outcome: 'exists', instance: earlier, adopted: true };
+      await this.#mustGetThrough(attrs, signal);
       key = await this.sshKeys.hold(attrs, launch.publicKey, signal);
     } catch (error) {
       // Nothing was sent that launches.
@@ -196,6 +198,14 @@ export class LambdaProvider implements Provider {
     return all
       .map((instance) => toCloudInstance(instance, this.#setting))
       .filter(({ refId, cloudCredRefId }) => refId !== undefined && cloudCredRefId === this.cloudCredRefId);
+  }
+
+  /** What the account's firewall keeps out the machine's own cannot let in: said before anything is bought. */
+  async #mustGetThrough({ firewallRules, location }: CreateInstanceAttrs, signal: AbortSignal): Promise<void> {
+    if (firewallRules.ingressRules.length === 0) return;
+    const closed = keptOut(firewallRules, await this.#client.listFirewallRules(signal), location);
+    if (closed.length === 0) return;
+    throw new TypeError(`firewallRules.ingressRules: the account’s own firewall keeps out ${closed.join(', ')}`);
   }
 
   /** 2xx is not success: it lists what it really did. */

@@ -51,6 +51,14 @@ const sshKey = z
   .object({ id, name: z.string(), public_key: z.string().catch('') })
   .transform(({ public_key: publicKey, ...key }) => ({ ...key, publicKey }));
 
+const port = z.coerce.number().int();
+const firewallRule = z.object({
+  protocol: z.string(),
+  port_range: z.tuple([port, port]).nullish().catch(undefined),
+  source_network: z.string(),
+});
+export type LambdaFirewallRule = z.output<typeof firewallRule>;
+
 const data = <Schema extends z.ZodType>(schema: Schema) => z.object({ data: schema });
 const instanceReply = data(instance);
 const instancesReply = data(z.array(instance));
@@ -59,6 +67,7 @@ const terminateReply = data(z.object({ terminated_instances: z.array(z.object({ 
 const restartReply = data(z.object({ restarted_instances: z.array(z.object({ id })) }));
 const sshKeyReply = data(sshKey);
 const sshKeysReply = data(z.array(sshKey));
+const firewallReply = data(z.array(firewallRule));
 const regionsReply = data(z.array(region));
 const typesReply = data(
   z.record(z.string(), z.object({ instance_type: instanceType, regions_with_capacity_available: z.array(region) })),
@@ -137,6 +146,12 @@ export class LambdaClient {
 
   async deleteSshKey(keyId: string, priority: Priority, signal: AbortSignal): Promise<void> {
     await this.#http.send({ method: 'DELETE', path: pathOf`/ssh-keys/${keyId}`, priority }, signal);
+  }
+
+  /** Of the whole account, inbound. */
+  async listFirewallRules(signal: AbortSignal): Promise<LambdaFirewallRule[]> {
+    const request = { method: 'GET', path: '/firewall-rules', reply: firewallReply, priority: 'provision' } as const;
+    return (await this.#http.send(request, signal)).value.data;
   }
 
   async listInstanceTypes(signal: AbortSignal): Promise<LambdaOffering[]> {
