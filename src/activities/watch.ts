@@ -1,3 +1,4 @@
+import { cancellationDetails } from '@temporalio/activity';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
@@ -43,6 +44,8 @@ const TIMING: WatchTiming = { settledIntervalMs: 60_000, alertMs: 30_000, idleAf
 /** Two complete listings without it: then its entity is told, and makes sure with a get. */
 const ABSENCES = 2;
 const SIGNALS_AT_ONCE = 20;
+/** Phases in which an entity waits for nothing, and would never look by itself. */
+const RESTING: ReadonlySet<Phase> = new Set<Phase>(['ready', 'stopped']);
 const SETTLED: ReadonlySet<LifecycleStatus> = new Set<LifecycleStatus>(['running', 'stopped', 'suspended', 'failed']);
 
 /** One account's machines, as the watcher remembers them between two listings. */
@@ -73,6 +76,8 @@ export function watchActivities(deps: WatchDeps): WatchActivities {
             return await new AccountWatch(deps, timing, provider, watcher.lastWake).run(watcher, signal);
           } finally {
             watcher.close();
+            // Somebody ended its workflow by force: what is ready would be watched no more until the next call.
+            if (cancellationDetails()?.notFound) await deps.watchers.wake(cloudCredRefId);
           }
         },
         { leaving: deps.leaving },
@@ -86,6 +91,8 @@ class AccountWatch {
   private readonly queue = new PQueue({ concurrency: SIGNALS_AT_ONCE });
   /** What entities believe, from visibility: asked once, when the memory is empty. */
   private believed: Map<string, Phase> | undefined;
+  /** Entities that count on a machine which this watch has not seen yet: it may be gone since before our time. */
+  private readonly unseen = new Set<string>();
   private failures = 0;
 
   constructor(
@@ -97,6 +104,7 @@ class AccountWatch {
 
   async run(watcher: ReturnType<WatcherRegistry['open']>, signal: AbortSignal): Promise<{ idle: boolean }> {
     this.believed = await this.whatEntitiesBelieve();
+    for (const [refId, phase] of this.believed ?? []) if (RESTING.has(phase)) this.unseen.add(refId);
     let busyAt = Date.now();
     for (;;) {
       const listing = await this.list(signal);
@@ -145,6 +153,7 @@ class AccountWatch {
     for (const instance of instances) {
       if (!instance.refId) continue;
       present.add(instance.cloudId);
+      this.unseen.delete(instance.refId);
       const { refId } = instance;
       const told = digest(instance);
       const known = this.seen.get(instance.cloudId);
@@ -172,13 +181,26 @@ class AccountWatch {
         if ((await this.tell(known.refId, gone)) !== 'failed') this.seen.delete(cloudId);
       });
     }
+    for (const refId of this.unseen) {
+      void this.queue.add(async () => {
+        if ((await this.signal(refId, 'missing', { at: toIsoTime(at) })) !== 'failed') this.unseen.delete(refId);
+      });
+    }
     await this.queue.onIdle();
     this.believed = undefined; // from here on our own memory is newer
   }
 
-  private async tell(refId: string, observation: Observation): Promise<'told' | 'nobody' | 'failed'> {
+  private tell(refId: string, observation: Observation): Promise<'told' | 'nobody' | 'failed'> {
+    return this.signal(refId, 'observed', observation);
+  }
+
+  private async signal(
+    refId: string,
+    name: 'observed' | 'missing',
+    about: object,
+  ): Promise<'told' | 'nobody' | 'failed'> {
     try {
-      await this.deps.client.workflow.getHandle(instanceWorkflowId(refId)).signal('observed', observation);
+      await this.deps.client.workflow.getHandle(instanceWorkflowId(refId)).signal(name, about);
       return 'told';
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return 'nobody';

@@ -32,6 +32,8 @@ export class WatcherRegistry {
   open(cloudCredRefId: CloudCredRefId, report: (listedAt: number) => void, { alert }: { alert: boolean }) {
     const watcher: LocalWatcher = { lastWake: alert ? Date.now() : 0 };
     this.local.set(cloudCredRefId, watcher);
+    // The wake-up that began it is spent: once this watcher sleeps, the next one must get through.
+    this.remoteWakes.delete(cloudCredRefId);
     return {
       lastWake: () => watcher.lastWake,
       listed: (at: number) => {

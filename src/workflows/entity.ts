@@ -136,6 +136,12 @@ export class Instance {
     }
   }
 
+  /** Nothing with our refId is in the account: our machine may be gone since before anybody watched. */
+  miss(at: IsoTime): void {
+    const cloudId = this.current.machine?.cloudId;
+    if (cloudId) this.observe({ cloudId, at, status: 'absent', message: 'in the first listing of a new watcher' });
+  }
+
   /** An offer has stock again: a request that waits for it asks at once. */
   restock(offerId: OfferId): void {
     const { seq } = this.current;

@@ -30,6 +30,7 @@ import {
   type CommandInput,
   describeQuery,
   eventsQuery,
+  missingSignal,
   observedSignal,
   type Recorded,
   stockedSignal,
@@ -139,6 +140,9 @@ function answerMessages(entity: Instance, strays: StraySettler): void {
   // A signal cannot be refused, and one that throws would stop the instance: what is no observation is passed over.
   setHandler(observedSignal, (seen) => {
     if (isObservation(seen)) entity.observe(seen);
+  });
+  setHandler(missingSignal, (missing) => {
+    if (typeof missing?.at === 'string') entity.miss(missing.at);
   });
   setHandler(stockedSignal, (stocked) => {
     if (typeof stocked?.offer === 'string') entity.restock(stocked.offer);

@@ -1,7 +1,7 @@
 /** What can be said to an instance's workflow, by name, from any Temporal SDK. Names are an interface: never rename. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { FirewallRules } from '../domain/firewall.js';
-import type { CloudId, OfferId } from '../domain/ids.js';
+import type { CloudId, IsoTime, OfferId } from '../domain/ids.js';
 import type { CommandName, InstanceEvent, InstanceView, Observation, Phase } from '../domain/instance/index.js';
 import type { Refusal, Refusals } from '../domain/placement/refusals.js';
 import type { Size } from '../domain/size.js';
@@ -63,6 +63,8 @@ export const eventsQuery = defineQuery<EventsPage, [number?]>('events');
 
 /** From the watcher: one machine with this instance's refId, as its provider shows it. */
 export const observedSignal = defineSignal<[Observation]>('observed');
+/** From a watcher that has just begun: the account was listed whole, and nothing with this instance's refId was in it. */
+export const missingSignal = defineSignal<[{ at: IsoTime }]>('missing');
 /** Somebody else was just given a machine at this offer: whoever waits for one there may ask at once. */
 export const stockedSignal = defineSignal<[{ offer: OfferId }]>('stocked');
 
