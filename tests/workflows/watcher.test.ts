@@ -1,0 +1,240 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { watchWorkflowId } from '../../src/domain/ids.js';
+import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.js';
+import { historyOf } from '../support/history.js';
+import { begin, endAndProve, type Life, lifeOf } from '../support/lives.js';
+import {
+  offerAt,
+  openSlipway,
+  requestFor,
+  type SlipwayOptions,
+  type TestSlipway,
+  workerKey,
+} from '../support/slipway.js';
+
+const QUICK = { settledIntervalMs: 100, alertMs: 300, idleAfterMs: 500, strayGraceMs: 300 };
+
+async function withSlipway(options: SlipwayOptions, test: (slipway: TestSlipway) => Promise<void>): Promise<void> {
+  const slipway = await openSlipway({ ...options, watchTiming: { ...QUICK, ...options.watchTiming } });
+  try {
+    await test(slipway);
+  } finally {
+    await slipway.close();
+  }
+}
+
+const credentialOf = ({ config }: TestSlipway) => config.credentials[0]?.cloudCredRefId ?? '';
+const watcherOf = (slipway: TestSlipway) => slipway.temporal.workflow.getHandle(watchWorkflowId(credentialOf(slipway)));
+const listings = async ({ cloud }: TestSlipway) => (await cloud.control.report()).calls.byOperation.list ?? 0;
+
+/** What simcloud's own API makes of a request that Slipway never sent. */
+async function createByHand({ cloud }: TestSlipway, tags: Record<string, string>): Promise<string> {
+  const place = { location: 'us-west-1', instanceType: 'gpu_1x_a10' };
+  const response = await fetch(`${cloud.url}/sim/v1/instances`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer sim-key', 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'hand', ...place, publicKeys: [workerKey.publicKey], tags }),
+  });
+  const { instance } = (await response.json()) as { instance: { id: string } };
+  return instance.id;
+}
+
+const isLive = async ({ cloud }: TestSlipway, id: string) =>
+  (await cloud.control.ledger()).find((line) => line.id === id)?.isLive;
+
+/** Resolves once the account was listed some more times: whatever the watcher does about it, it has done. */
+async function afterListings(slipway: TestSlipway, more: number): Promise<void> {
+  const enough = (await listings(slipway)) + more;
+  await vi.waitFor(async () => expect(await listings(slipway)).toBeGreaterThanOrEqual(enough), { timeout: 20_000 });
+}
+
+describe.concurrent('a watcher that is not there', () => {
+  it('delays, and never strands: an instance whose account cannot be listed looks for itself', async () => {
+    await withSlipway({}, async (slipway) => {
+      const tag = { cloudCredRefId: credentialOf(slipway) };
+      await slipway.cloud.control.addFault({ operation: 'list', kind: 'error-503', times: 'always', match: { tag } });
+      const life = await begin(slipway, { policy: { pendingToRunning: '8s' } });
+      await life.until('ready');
+      expect(await life.machines()).toHaveLength(1);
+      expect((await historyOf(slipway.temporal, life.refId)).map(({ activityType }) => activityType)).toContain(
+        'lookAtInstance',
+      );
+      await slipway.client.stop(life.refId);
+      await slipway.cloud.control.removeFaults();
+      await life.until('stopped');
+      await endAndProve(slipway, life);
+    });
+  });
+
+  it('is there again soon, when somebody terminates its workflow: a machine that vanishes is noticed', async () => {
+    await withSlipway({}, async (slipway) => {
+      const life = await begin(slipway);
+      const { cloudId = '' } = await life.until('ready');
+      const { runId } = await watcherOf(slipway).describe();
+      await watcherOf(slipway).terminate('a test');
+      await vi.waitFor(async () => expect((await watcherOf(slipway).describe()).runId).not.toBe(runId), {
+        timeout: 20_000,
+        interval: 100,
+      });
+      await slipway.cloud.control.vanish(cloudId);
+      expect(await life.until('terminated')).toMatchObject({ failure: { kind: 'InstanceFailed' } });
+    });
+  });
+});
+
+describe.concurrent('a machine that vanishes while nobody watches', () => {
+  it('is missed by the next watcher: the instance ends with the reason', async () => {
+    await withSlipway({}, async (slipway) => {
+      const [life, other] = await Promise.all([begin(slipway), begin(slipway)]);
+      const { cloudId = '' } = await life.until('ready');
+      await other.until('ready');
+      await vi.waitFor(async () =>
+        expect(await slipway.client.list({ phase: 'ready' })).toEqual(
+          expect.arrayContaining([expect.objectContaining({ refId: life.refId })]),
+        ),
+      );
+      await slipway.worker.stop();
+      await slipway.cloud.control.vanish(cloudId);
+      const another = await slipway.startWorker();
+      expect(await life.until('terminated')).toMatchObject({ failure: { kind: 'InstanceFailed' } });
+      expect((await slipway.client.describe(other.refId)).phase).toBe('ready');
+      await endAndProve(slipway, other);
+      await another.stop();
+    });
+  });
+});
+
+describe.concurrent('a watcher', () => {
+  it('sleeps while the account is empty, and is woken by a create', async () => {
+    await withSlipway({}, async (slipway) => {
+      const isAsleep = async () => {
+        const { raw } = await watcherOf(slipway).describe();
+        return (raw.pendingActivities ?? []).length === 0;
+      };
+      await vi.waitFor(async () => expect(await isAsleep()).toBe(true), { timeout: 20_000 });
+      const asleep = await listings(slipway);
+      const first = await begin(slipway);
+      await first.until('ready', 20_000);
+      expect(await listings(slipway)).toBeGreaterThan(asleep);
+      await endAndProve(slipway, first);
+      await vi.waitFor(async () => expect(await isAsleep()).toBe(true), { timeout: 20_000 });
+      const second = await begin(slipway);
+      await second.until('ready', 20_000);
+      await endAndProve(slipway, second);
+    });
+  });
+
+  it('tells an entity of changes only: a ready instance costs nothing while nothing happens', async () => {
+    await withSlipway({}, async (slipway) => {
+      const life = await begin(slipway);
+      await life.until('ready');
+      await afterListings(slipway, 3);
+      const before = await historyOf(slipway.temporal, life.refId);
+      await afterListings(slipway, 10);
+      expect(await historyOf(slipway.temporal, life.refId)).toEqual(before);
+      await endAndProve(slipway, life);
+    });
+  });
+
+  it('costs an entity nothing when its worker is replaced, for it asks what entities believe', async () => {
+    await withSlipway({}, async (slipway) => {
+      const life = await begin(slipway);
+      await life.until('ready');
+      await afterListings(slipway, 3);
+      await vi.waitFor(async () => {
+        const query = `${SEARCH_ATTRIBUTES.phase} = 'ready' AND WorkflowId = 'instance/${life.refId}'`;
+        const { count } = await slipway.temporal.workflow.count(query);
+        expect(count).toBe(1);
+      });
+      const before = (await historyOf(slipway.temporal, life.refId)).length;
+      await slipway.worker.stop();
+      const another = await slipway.startWorker();
+      await afterListings(slipway, 5);
+      expect((await historyOf(slipway.temporal, life.refId)).length).toBe(before);
+      await endAndProve(slipway, life);
+      await another.stop();
+    });
+  });
+});
+
+describe.concurrent('a machine without an owner', () => {
+  it('is never signalled to anybody or touched, when it carries no identity of ours', async () => {
+    await withSlipway({ strays: 'terminate' }, async (slipway) => {
+      const life = await begin(slipway);
+      await life.until('ready');
+      const anonymous = await createByHand(slipway, {});
+      const foreign = await createByHand(slipway, { refId: life.refId, cloudCredRefId: 'somebody-else' });
+      await afterListings(slipway, 15);
+      expect(await isLive(slipway, anonymous)).toBe(true);
+      expect(await isLive(slipway, foreign)).toBe(true);
+      expect(await life.types()).not.toContain('StrayFound');
+      await slipway.client.terminate(life.refId);
+      await life.until('terminated');
+      expect(await isLive(slipway, anonymous)).toBe(true);
+      expect(await isLive(slipway, foreign)).toBe(true);
+    });
+  });
+
+  const stranger = (slipway: TestSlipway): [Life, Record<string, string>] => {
+    const life = lifeOf(slipway, requestFor(slipway));
+    return [life, { refId: life.refId, cloudCredRefId: credentialOf(slipway) }];
+  };
+
+  it('is reported and left alone, when no workflow here ever knew its refId and the policy says report', async () => {
+    await withSlipway({ strays: 'report' }, async (slipway) => {
+      const [life, tags] = stranger(slipway);
+      const id = await createByHand(slipway, tags);
+      await slipway.client.provision(requestFor(slipway)); // wakes the watcher
+      await afterListings(slipway, 15);
+      expect(await isLive(slipway, id)).toBe(true);
+      // Whoever asks for that refId gets it: it carries our identity.
+      await slipway.client.provision({ ...life.request, offers: [offerAt(slipway)] });
+      expect(await life.until('ready')).toMatchObject({ cloudId: id, adopted: true });
+      await endAndProve(slipway, life);
+    });
+  });
+
+  it('is ended after a grace period, when the policy says terminate', async () => {
+    await withSlipway({ strays: 'terminate' }, async (slipway) => {
+      const [life, tags] = stranger(slipway);
+      const id = await createByHand(slipway, tags);
+      await slipway.client.provision(requestFor(slipway)); // wakes the watcher
+      await vi.waitFor(async () => expect(await isLive(slipway, id)).toBe(false), { timeout: 20_000 });
+      expect(await life.live()).toEqual([]);
+    });
+  });
+});
+
+describe('with no workflow kept in memory', () => {
+  let slipway: TestSlipway;
+  beforeAll(async () => {
+    slipway = await openSlipway({ maxCachedWorkflows: 0, watchTiming: QUICK });
+  });
+  afterAll(async () => await slipway?.close());
+
+  it('every task replays the whole history, and one full life goes as ever', async () => {
+    const { client } = slipway;
+    const life = await begin(
+      slipway,
+      { offers: [offerAt(slipway), offerAt(slipway, 'us-east-1')] },
+      {
+        operation: 'create',
+        kind: 'boot-fails',
+      },
+    );
+    const { refId } = life;
+    const { hostKey } = await life.until('ready');
+    await client.updateTags(refId, { tags: { team: 'b' } });
+    await client.stop(refId);
+    await life.until('stopped');
+    await client.start(refId);
+    expect(await life.until('ready')).toMatchObject({ hostKey, tags: { team: 'b' } });
+    await client.reboot(refId);
+    await life.seen('RebootAccepted');
+    await life.until('ready');
+    await endAndProve(slipway, life);
+    expect(await life.machines()).toHaveLength(2);
+    const history = await historyOf(slipway.temporal, refId);
+    expect(history.filter(({ type }) => type === 'WorkflowTaskFailed')).toEqual([]);
+  });
+});
