@@ -1,4 +1,5 @@
 import { describe, expect, inject, it } from 'vitest';
+import type { LedgerLine } from '../../src/simcloud/index.js';
 import { planChaos } from './plan.js';
 import { findDoubled, runChaos } from './run.js';
 
@@ -23,7 +24,7 @@ describe('the chaos plan', () => {
 
 describe('the verdict', () => {
   const line = (id: string, createdAt: number, liveUntil?: number, fault?: 'late-work') =>
-    ({ id, createdAt, liveUntil, fault, tags: { refId: 'r' } }) as Parameters<typeof findDoubled>[0][0];
+    ({ id, createdAt, liveUntil, fault, tags: { refId: 'r' } }) as unknown as LedgerLine;
 
   it.each([
     ['two that live at once', [line('a', 1), line('b', 2)], ['b']],
