@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream';
 
 /**
  * What a simulated machine's shell can do: some commands that our checks, and a curious person, would try. There is
- * `;`, `&&`, `||`, quoting, `sh -c`, and redirections are read and ignored; no pipes, variables or files.
+ * `;`, `&&`, `||`, `&` with a `kill` for all of them, quoting, `sh -c`, and redirections are read and ignored; no pipes,
+ * variables or files.
  */
 
 /** What the commands can see of their machine. */
@@ -28,8 +29,12 @@ export interface Io {
   env: Readonly<Record<string, string>>;
   out(text: string): void;
   err(text: string): void;
-  /** Aborted when the caller hangs up. */
+  /** Aborted when the caller hangs up, or a job is killed. */
   signal: AbortSignal;
+  /** Resolves when there is no more input. */
+  inputEnd: Promise<void>;
+  /** What runs in the background. */
+  jobs: Set<AbortController>;
 }
 
 const NOT_FOUND = 127;
@@ -55,10 +60,16 @@ const COMMANDS: Record<string, Command> = {
     const value = Object.hasOwn(io.env, name) ? io.env[name] : undefined;
     return value === undefined ? 1 : print(io, value);
   },
-  cat: ([path = ''], inside, io) =>
-    path === '/etc/os-release'
-      ? print(io, osRelease(inside.osName))
-      : fail(io, `cat: ${path}: No such file or directory`),
+  cat: async ([path], inside, io) => {
+    if (path === '/etc/os-release') return print(io, osRelease(inside.osName));
+    if (path !== undefined) return fail(io, `cat: ${path}: No such file or directory`);
+    await io.inputEnd;
+    return 0;
+  },
+  kill: (_args, _inside, io) => {
+    for (const job of io.jobs) job.abort();
+    return 0;
+  },
   'nvidia-smi': (args, inside, io) => nvidiaSmi(args, inside, io),
   'cloud-init': async (args, inside, io) => {
     if (args[0] !== 'status') return fail(io, 'cloud-init: only status is simulated', SYNTAX);
@@ -78,20 +89,31 @@ const COMMANDS: Record<string, Command> = {
 /** Runs one command line. @returns its exit code: 127 for what this machine does not have, 2 for what it cannot parse. */
 export async function runCommandLine(line: string, inside: Inside, io: Io): Promise<number> {
   const words = toWords(line);
-  if (words.includes('|') || words.includes('&')) return fail(io, 'sh: pipes and jobs are not simulated', SYNTAX);
+  if (words.includes('|')) return fail(io, 'sh: pipes are not simulated', SYNTAX);
   let code = 0;
   let skip = false;
   let command: string[] = [];
   for (const word of [...words, ';']) {
-    if (word !== ';' && word !== '&&' && word !== '||') {
+    if (word !== ';' && word !== '&&' && word !== '||' && word !== '&') {
       command.push(word);
       continue;
     }
-    if (command.length > 0 && !skip) code = await run(command, inside, io);
+    if (command.length > 0 && !skip)
+      code = word === '&' ? inBackground(command, inside, io) : await run(command, inside, io);
     skip = (word === '&&' && code !== 0) || (word === '||' && code === 0);
     command = [];
   }
   return code;
+}
+
+/** Killed with the rest of them, or when the caller hangs up. */
+function inBackground(words: string[], inside: Inside, io: Io): number {
+  const job = new AbortController();
+  io.jobs.add(job);
+  void Promise.resolve(run(words, inside, { ...io, signal: AbortSignal.any([io.signal, job.signal]) })).finally(() =>
+    io.jobs.delete(job),
+  );
+  return 0;
 }
 
 function run(words: string[], inside: Inside, io: Io): number | Promise<number> {
@@ -141,7 +163,7 @@ async function netcat(args: string[], inside: Inside, io: Io): Promise<number> {
   if (!args.some((arg) => /^-[a-z]*l/.test(arg))) return inside.ports().includes(port) ? 0 : 1;
   const release = await inside.listen(port);
   if (!release) return fail(io, 'nc: Address already in use');
-  await new Promise((resolve) => io.signal.addEventListener('abort', resolve));
+  if (!io.signal.aborted) await new Promise((resolve) => io.signal.addEventListener('abort', resolve, { once: true }));
   release();
   return 0;
 }

@@ -116,8 +116,14 @@ function toIo(channel: ServerChannel, env: Io['env']): { io: Io; isOpen: () => b
   channel.on('close', () => hangUp.abort());
   channel.on('error', () => hangUp.abort());
   const isOpen = (): boolean => !hangUp.signal.aborted;
+  const inputEnd = new Promise<void>((resolve) => {
+    channel.once('end', resolve);
+    channel.once('close', resolve);
+  });
   const io: Io = {
     env,
+    inputEnd,
+    jobs: new Set(),
     out: (text) => void (isOpen() && channel.write(text)),
     err: (text) => void (isOpen() && channel.stderr.write(text)),
     signal: hangUp.signal,

@@ -15,4 +15,4 @@ fi
 
 apt-get -o DPkg::Lock::Timeout=600 update
 apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends \
-  iproute2 iptables nftables openssh-client openssh-server ufw
+  iproute2 iptables netcat-openbsd nftables openssh-client openssh-server ufw

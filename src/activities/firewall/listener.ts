@@ -38,7 +38,8 @@ while 1:
 const COMMANDS: ((port: number, word: string) => string)[] = [
   (port, word) => `perl -MSocket -e '${PERL}' ${port} ${word}`,
   (port, word) => `python3 -c '${PYTHON}' ${port} ${word}`,
-  (port) => `timeout 300 nc -lk -p ${port}`, // OpenBSD's, nmap's: they stay for more than one caller
+  // OpenBSD's, nmap's: they stay for more than one caller, and do not mind their input
+  (port) => `sh -c 'timeout 300 nc -lk -p ${port} & cat >/dev/null; kill $!'`,
 ];
 
 /** How the programs above say that the port is not to be had. */
