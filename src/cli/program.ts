@@ -11,6 +11,7 @@ import { addProvision } from './commands/provision.js';
 import { addRelease } from './commands/release.js';
 import { addShow } from './commands/show.js';
 import { addSimcloud } from './commands/simcloud.js';
+import { addTimeline } from './commands/timeline.js';
 import { addWorker } from './commands/worker.js';
 import { EXIT_HELP } from './exit-codes.js';
 
@@ -18,6 +19,7 @@ const COMMANDS = [
   addProvision,
   addShow,
   addEvents,
+  addTimeline,
   addLs,
   addDebt,
   addOrders,

@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import type { CleanupDebt } from '../../src/client/index.js';
+import { openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
+import { runCli } from './run-cli.js';
+
+let slipway: TestSlipway;
+let env: Record<string, string>;
+beforeAll(async () => {
+  slipway = await openSlipway();
+  env = { TEMPORAL_ADDRESS: inject('temporalAddress'), SLIPWAY_TASK_QUEUE: slipway.taskQueue };
+});
+afterAll(() => slipway?.close());
+
+const run = (...args: string[]) => runCli(args, { env });
+
+describe('an operator at three in the morning', () => {
+  it('reads every fact in a row, and in one paragraph why an instance is parked and what helps', async () => {
+    const refId = `why-${randomUUID().slice(0, 8)}`;
+    const request = requestFor(slipway, { refId });
+    const match = { tag: { refId } };
+    await slipway.cloud.control.addFault({ operation: 'create', kind: 'quota', match });
+    await slipway.client.provision(request);
+    await slipway.client.waitFor(refId, 'parked');
+
+    const rows = await run('timeline', refId);
+    expect(rows.code).toBe(0);
+    const facts = ['InstanceRequested', 'CreateAttempted', 'QuotaRefused', 'InstanceParked'];
+    for (const fact of facts) expect(rows.stdout).toContain(fact);
+
+    const { code, stdout } = await run('why', refId);
+    expect(code).toBe(0);
+    expect(stdout).toContain('OutOfQuota');
+    expect(stdout).toContain('retry');
+    const { stdout: json } = await run('why', refId, '--json');
+    expect(JSON.parse(json)).toMatchObject({ refId, phase: 'parked' });
+    expect((await run('why', 'nobody')).code).toBe(3);
+    await slipway.client.terminate(refId);
+  });
+
+  it('sees in `debt` what cannot be deleted, since when and at what price, until it is gone', async () => {
+    const refId = `debt-${randomUUID().slice(0, 8)}`;
+    const request = requestFor(slipway, { refId, policy: { toTerminated: '1s' } });
+    await slipway.client.provision(request);
+    const { cloudId } = await slipway.client.waitFor(refId, 'ready');
+    const match = { tag: { refId } };
+    const { id } = await slipway.cloud.control.addFault({
+      operation: 'terminate',
+      kind: 'terminate-refused',
+      times: 'always',
+      match,
+    });
+    await slipway.client.terminate(refId);
+    await vi.waitFor(
+      async () => {
+        const { stdout } = await run('debt', '--json');
+        expect(JSON.parse(stdout) as CleanupDebt[]).toMatchObject([{ refId, cloudId, cause: 'undeleted' }]);
+      },
+      { timeout: 30_000 },
+    );
+    const { stdout } = await run('debt');
+    expect(stdout).toContain(cloudId);
+    expect(stdout).toMatch(/0\.75 USD/);
+
+    await slipway.cloud.control.removeFaults(id);
+    await slipway.client.retry(refId);
+    await slipway.client.waitFor(refId, 'terminated');
+    await vi.waitFor(async () => expect(JSON.parse((await run('debt', '--json')).stdout)).toEqual([]), {
+      timeout: 20_000,
+    });
+  });
+});
