@@ -90,11 +90,13 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 
 /** Sends the SDK's own log through ours. Once per process, before any worker. */
 export function installRuntime(logger: Logger): void {
-  const at = (level: string) => level.toLowerCase() as 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  const at = (level: string) => level.toLowerCase() as 'debug' | 'info' | 'warn' | 'error';
+  // The SDK's trace shows whole payloads, in base64: user data among them, where no redaction would find it.
+  const ignore = () => undefined;
   Runtime.install({
     logger: {
-      log: (level, message, meta) => logger[at(level)](meta ?? {}, message),
-      trace: (message, meta) => logger.trace(meta ?? {}, message),
+      log: (level, message, meta) => (level === 'TRACE' ? undefined : logger[at(level)](meta ?? {}, message)),
+      trace: ignore,
       debug: (message, meta) => logger.debug(meta ?? {}, message),
       info: (message, meta) => logger.debug(meta ?? {}, message), // the SDK tells a page at every start
       warn: (message, meta) => logger.warn(meta ?? {}, message),

@@ -1,7 +1,7 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { ERRORS, type FailureFact, ProviderError } from '../domain/errors.js';
-import { redact } from '../logging.js';
+import { redact, redactFields } from '../redact.js';
 
 /** How long an outage holds up a create before the next offer is tried, in ms. */
 const OUTAGE_PATIENCE_MS = 60_000;
@@ -39,7 +39,7 @@ function spent(retry: string): boolean {
 
 /** The error as a fact, without secrets. What is no `ProviderError` is a bug of ours: `Internal`, by its name. */
 export function toFact(error: unknown): FailureFact {
-  if (error instanceof ProviderError) return { ...error.fact, message: redact(error.fact.message) };
+  if (error instanceof ProviderError) return redactFields(error.fact) as FailureFact; // a provider may echo a key anywhere
   const name = error instanceof Error ? error.name : typeof error;
   const message = error instanceof Error ? error.message : String(error);
   return { kind: 'Internal', message: redact(`${name}: ${message}`) };
