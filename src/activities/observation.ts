@@ -18,6 +18,7 @@ export function toObservation(seen: CloudInstance, at: number, cloudCredRefId: C
     sshPort,
     ...(statusMessage && { message: statusMessage }),
     ...(seen.attemptKey && { attemptKey: seen.attemptKey }),
+    ...(seen.pricePerHour && { pricePerHour: seen.pricePerHour }),
     ...(seen.publicAddress && { publicAddress: seen.publicAddress }),
     ...(seen.privateAddress && { privateAddress: seen.privateAddress }),
   };

@@ -47,6 +47,7 @@ export const eventSchema = z
       privateAddress: text.optional(),
       sshUser: text,
       sshPort: z.number(),
+      pricePerHour: values.money.optional(),
     }),
     event('FirewallApplied', { rules: values.firewallRules, strategy: z.enum(['native', 'host', 'none']) }),
     event('InstanceReady', { hostKey: text, evidence: text }),

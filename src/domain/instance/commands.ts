@@ -1,6 +1,7 @@
 import type { FailureFact, RefusalKind } from '../errors.js';
 import type { FirewallRules } from '../firewall.js';
 import type { CloudId, IsoTime, OfferId } from '../ids.js';
+import type { Money } from '../money.js';
 import type { Offer } from '../placement/offer.js';
 import type { CloudInstance, LifecycleStatus } from '../provider.js';
 import type { Size } from '../size.js';
@@ -80,6 +81,7 @@ export interface Observation {
   privateAddress?: string;
   sshUser?: string;
   sshPort?: number;
+  pricePerHour?: Money;
 }
 
 /** A command that breaks a rule. `kind` becomes the failure type its caller sees. */

@@ -66,6 +66,8 @@ export type InstanceFact =
       privateAddress?: string;
       sshUser: string;
       sshPort: number;
+      /** Where the create's answer did not tell it. */
+      pricePerHour?: Money;
     }
   /**
    * `native`: by the provider's own calls. `host`: on the machine itself, at its first boot. `none`: the provider has no

@@ -110,13 +110,16 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     }
 
     case 'InstanceRunning': {
-      const { publicAddress, privateAddress, sshUser, sshPort } = event;
-      const machine = { ...machineOf(inPhase(state, event, 'pending')), publicAddress, sshUser, sshPort };
-      return enter(
-        'firewalling',
-        { ...state, machine: privateAddress ? { ...machine, privateAddress } : machine },
-        event,
-      );
+      const { publicAddress, privateAddress, sshUser, sshPort, pricePerHour } = event;
+      const machine: Machine = {
+        ...machineOf(inPhase(state, event, 'pending')),
+        publicAddress,
+        sshUser,
+        sshPort,
+        ...(privateAddress && { privateAddress }),
+        ...(pricePerHour && { pricePerHour }),
+      };
+      return enter('firewalling', { ...state, machine }, event);
     }
     case 'FirewallApplied': {
       // A wish that came while these were being applied is still to be done.

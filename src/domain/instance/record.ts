@@ -223,7 +223,17 @@ function observed(state: InstanceState, seen: Observation): InstanceFact[] {
       if (seen.status !== 'running' || !seen.publicAddress) return [];
       const { publicAddress, privateAddress } = seen;
       const { sshUser = machine.sshUser, sshPort = machine.sshPort } = seen;
-      return [{ type: 'InstanceRunning', publicAddress, ...(privateAddress && { privateAddress }), sshUser, sshPort }];
+      const price = machine.pricePerHour ? undefined : seen.pricePerHour;
+      return [
+        {
+          type: 'InstanceRunning',
+          publicAddress,
+          ...(privateAddress && { privateAddress }),
+          sshUser,
+          sshPort,
+          ...(price && { pricePerHour: price }),
+        },
+      ];
     }
     case 'stopping':
       return seen.status === 'stopped' || seen.status === 'suspended' ? [{ type: 'InstanceStopped' }] : [];
