@@ -1,6 +1,6 @@
 import type { ProbeInput } from '../../activities/types.js';
 import { toMs } from '../../domain/duration.js';
-import { bothRules, type FirewallRules, NO_RULES } from '../../domain/firewall.js';
+import { bothRules, type FirewallRules, NO_RULES, sameRules } from '../../domain/firewall.js';
 import { toEpochMs } from '../../domain/ids.js';
 import { firewallKind, machineOf, phaseDeadline } from '../../domain/instance/index.js';
 import { type Instance, now } from '../entity.js';
@@ -12,6 +12,11 @@ import { machineRef } from './awaiting.js';
 export async function applyFirewall(instance: Instance): Promise<void> {
   const { firewallRules: rules } = instance.state;
   const strategy = firewallKind(machineOf(instance.state));
+  if (strategy === 'none' && !sameRules(rules, NO_RULES)) {
+    // Create refuses rules that nobody can apply; these were asked for while it was under way.
+    const message = `${machineOf(instance.state).provider} has no firewall per machine for the rules that are wanted.`;
+    return instance.record({ type: 'RecordStepError', failure: { kind: 'NotSupported', message } });
+  }
   if (strategy !== 'native') return instance.record({ type: 'RecordFirewallApplied', rules, strategy });
   const { applyFirewall: apply } = activities('command', `apply ${rules.ingressRules.length} ingress rules`);
   try {
