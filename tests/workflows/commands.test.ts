@@ -373,4 +373,16 @@ describe.concurrent('where the account cannot do it', () => {
     }
     await endAndProve(slipway, life);
   });
+
+  it('rules that nobody can apply are never called applied', async () => {
+    const late: OwnFault = { operation: 'create', kind: 'late-answer', delayMs: 1_000 };
+    const life = await begin(slipway, poor(), late);
+    await life.until('creating');
+    await ASK.setFirewallRules(life); // what the machine will be able to do is not known yet
+    const parked = await life.until('parked');
+    expect(parked.failure?.kind).toBe('NotSupported');
+    expect(await life.types()).not.toContain('FirewallApplied');
+    expect(await life.live()).toEqual([]);
+    await endAndProve(slipway, life);
+  });
 });
