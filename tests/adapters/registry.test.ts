@@ -46,6 +46,8 @@ describe('the registry', () => {
 
   it('has each provider once, with the fields that are secret', () => {
     expect(new Set(ADAPTERS.map(({ id }) => id)).size).toBe(ADAPTERS.length);
-    for (const { secretFields } of ADAPTERS) expect(secretFields.length).toBeGreaterThan(0);
+    // netns has no account: whoever runs the worker is root already.
+    const without = ADAPTERS.filter(({ secretFields }) => secretFields.length === 0).map(({ id }) => id);
+    expect(without).toEqual(['netns']);
   });
 });

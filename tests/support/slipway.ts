@@ -20,7 +20,7 @@ export interface SlipwayOptions {
   maxCachedWorkflows?: number;
   watchTiming?: Partial<WatchTiming>;
   strays?: Config['strays'];
-  /** More credentials for the same cloud, by a name that `credentialNamed` finds. */
+  /** More credentials, by a name that `credentialNamed` finds: for the same cloud, but for what names a provider. */
   others?: Record<string, Record<string, unknown>>;
   /** Default: silent, or SLIPWAY_TEST_LOG_LEVEL. */
   logger?: Logger;
@@ -96,7 +96,7 @@ export const workerKey = sshKey();
 function testConfig(cloud: Simcloud, cloudCredRefId: string, taskQueue: string, options: SlipwayOptions): Config {
   const sim = { provider: 'sim', apiUrl: `${cloud.url}/sim/v1`, apiKey: 'sim-key', pollIntervalMs: 100 };
   const others = Object.entries(options.others ?? {}).map(([name, fields]) => {
-    return { cloudCredRefId: `${name}-${taskQueue}`, ...sim, ...fields };
+    return { cloudCredRefId: `${name}-${taskQueue}`, ...(fields.provider ? { provider: '' } : sim), ...fields };
   });
   const own = typeof options.credential === 'function' ? options.credential(cloud) : options.credential;
   return {
