@@ -1,12 +1,10 @@
 /**
- * Whether a device that its driver names `seen` is the one that a person calls `wanted`: for now, whether its name holds
- * the other's letters and digits, whole words only, whatever the case and the separators.
+ * Whether a device that its driver names `seen` is the one that a person calls `wanted`: its name holds the other's,
+ * whole, whatever the case and the separators. `rtx4090` is in `NVIDIA GeForce RTX 4090`; `A10` is not in `NVIDIA A100`
+ * and not in `NVIDIA A10G`. Names that differ by vendors' habits (`RTX 6000 Ada` against `L40`) are not known here.
  */
 export function isGpu(seen: string, wanted: string): boolean {
-  const [has, needs] = [wordsOf(seen), wordsOf(wanted)];
-  return needs.length > 0 && has.some((_word, at) => needs.every((word, index) => has[at + index] === word));
-}
-
-function wordsOf(name: string): string[] {
-  return name.toLowerCase().match(/[a-z0-9]+/g) ?? [];
+  const parts = wanted.toLowerCase().match(/[a-z]+|\d+/g);
+  if (!parts) return false;
+  return new RegExp(`(?<![a-z0-9])${parts.join('[^a-z0-9]*')}(?![a-z0-9])`).test(seen.toLowerCase());
 }

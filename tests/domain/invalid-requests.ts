@@ -239,6 +239,24 @@ export const INVALID_REQUESTS: InvalidRequest[] = [
   { what: 'no offers to be tried', request: policy({ maxOffers: 0 }), path: 'policy.maxOffers' },
   { what: 'too many attempts', request: policy({ maxOffers: 1_001 }), path: 'policy.maxOffers' },
   { what: 'a reaction we do not know', request: policy({ onFailure: 'panic' }), path: 'policy.onFailure' },
+  { what: 'GPUs as a number', request: policy({ expectGpus: 8 }), path: 'policy.expectGpus' },
+  { what: 'GPUs without a count', request: policy({ expectGpus: { name: 'H100' } }), path: 'policy.expectGpus.count' },
+  { what: 'half a GPU', request: policy({ expectGpus: { count: 0.5 } }), path: 'policy.expectGpus.count' },
+  {
+    what: 'a GPU of two lines',
+    request: policy({ expectGpus: { count: 1, name: 'H100\nA100' } }),
+    path: 'policy.expectGpus.name',
+  },
+  {
+    what: 'a GPU field we do not know',
+    request: policy({ expectGpus: { count: 1, memory: 80 } }),
+    path: 'policy.expectGpus.memory',
+  },
+  {
+    what: 'a firewall that is maybe proved',
+    request: policy({ verifyFirewall: 'yes' }),
+    path: 'policy.verifyFirewall',
+  },
   { what: 'a policy field we do not know', request: policy({ provisonWithin: '1h' }), path: 'policy.provisonWithin' },
 
   { what: 'a field we do not know', request: having({ extra: 1 }), path: 'extra' },
