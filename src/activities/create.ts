@@ -4,6 +4,7 @@ import { type FailureFact, ProviderError } from '../domain/errors.js';
 import { attemptKey, type CloudCredRefId, toEpochMs } from '../domain/ids.js';
 import { type Offer, offerId } from '../domain/placement/offer.js';
 import type { CloudInstance, CreateOutcome, Provider } from '../domain/provider.js';
+import { redact } from '../redact.js';
 import { alive } from './heartbeat.js';
 import { isLive, toObservation } from './observation.js';
 import type { RefusalMemory } from './refusals.js';
@@ -52,7 +53,7 @@ export function createActivities(deps: CreateDeps): Pick<InstanceActivities, 'cr
   };
 
   return {
-    createInstance: (input) => alive(({ signal }) => createOnce(input, signal), { patient: false }),
+    createInstance: (input) => alive(({ signal }) => createOnce(input, signal), { patience: 'short' }),
 
     resolveCreate: ({ offer, refId, attempt, since }) =>
       alive(
@@ -76,7 +77,7 @@ export function createActivities(deps: CreateDeps): Pick<InstanceActivities, 'cr
             }
           }
         },
-        { leaving: deps.leaving },
+        { leaving: deps.leaving, patience: 'forever' },
       ),
   };
 }
@@ -174,7 +175,7 @@ function toCreated(
     adopted,
     observation: toObservation(instance, askedAt, provider.cloudCredRefId),
     ...(provider.firewall === 'host' && { hostFirewall: true }),
-    ...(requestId && { providerRequestId: requestId }),
+    ...(requestId && { providerRequestId: redact(requestId) }),
   };
 }
 

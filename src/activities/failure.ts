@@ -1,7 +1,13 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import { ERRORS, type FailureFact, ProviderError } from '../domain/errors.js';
+import { ERRORS, type ErrorRetry, type FailureFact, ProviderError } from '../domain/errors.js';
 import { redact, redactFields } from '../redact.js';
+
+/**
+ * `short`: a create has other offers to go to. `bounded`: the policy's time ends it. `forever`: something may be billing,
+ * so that even a credential that is not accepted is tried again.
+ */
+export type Patience = 'short' | 'bounded' | 'forever';
 
 /** How long an outage holds up a create before the next offer is tried, in ms. */
 const OUTAGE_PATIENCE_MS = 60_000;
@@ -11,10 +17,7 @@ const OUTAGE_PATIENCE_MS = 60_000;
  * provider's own delay the next retry's. What is retried at all stands in the error table, read by
  * `workflows/policies.ts`; here is only what a policy cannot see: how often a token was refused, how long an outage lasts.
  */
-export function toApplicationFailure(
-  error: unknown,
-  how: { patient: boolean } = { patient: true },
-): ApplicationFailure {
+export function toApplicationFailure(error: unknown, patience: Patience = 'bounded'): ApplicationFailure {
   if (error instanceof ApplicationFailure) return error;
   const fact = toFact(error);
   const { retry } = ERRORS[fact.kind];
@@ -22,7 +25,7 @@ export function toApplicationFailure(
     type: fact.kind,
     message: fact.message,
     details: [fact],
-    nonRetryable: !how.patient && spent(retry),
+    nonRetryable: isSpent(retry, patience),
     ...(fact.retryAfterMs !== undefined && { nextRetryDelay: fact.retryAfterMs }),
     // Expected while waiting: no warning in the worker's log, no mark on its failure metric.
     ...(fact.kind === 'NotYet' && { category: ApplicationFailureCategory.BENIGN }),
@@ -30,10 +33,10 @@ export function toApplicationFailure(
 }
 
 /** Has this activity been as patient as the table asks? */
-function spent(retry: string): boolean {
+function isSpent(retry: ErrorRetry, patience: Patience): boolean {
   const { attempt, scheduledTimestampMs } = activityInfo();
-  if (retry === 'once') return attempt > 1;
-  if (retry === 'backoff') return Date.now() - scheduledTimestampMs > OUTAGE_PATIENCE_MS;
+  if (patience !== 'forever' && retry === 'once') return attempt > 1;
+  if (patience === 'short' && retry === 'backoff') return Date.now() - scheduledTimestampMs > OUTAGE_PATIENCE_MS;
   return false;
 }
 

@@ -1,6 +1,6 @@
 import { activityInfo, Context, cancellationSignal, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import { toApplicationFailure } from './failure.js';
+import { type Patience, toApplicationFailure } from './failure.js';
 
 /** Often enough that a dead worker is noticed in seconds; the server throttles what is more. */
 const BEATS_PER_TIMEOUT = 4;
@@ -13,15 +13,14 @@ export interface Alive {
 }
 
 export interface AliveOptions {
-  /** False where the error table limits the patience: a create has other offers to go to. */
-  patient?: boolean;
+  patience?: Patience;
   /** This worker is going away: work that merely waits ends here, and another worker goes on with it. */
   leaving?: AbortSignal;
 }
 
 /** Runs an activity's work with a heartbeat beside it, and turns what it throws into a typed failure. */
 export async function alive<T>(work: (alive: Alive) => Promise<T>, options: AliveOptions = {}): Promise<T> {
-  const { patient = true, leaving } = options;
+  const { patience, leaving } = options;
   const { heartbeatTimeoutMs } = activityInfo();
   let progress: unknown;
   const beat = setInterval(() => heartbeat(progress), (heartbeatTimeoutMs ?? 40_000) / BEATS_PER_TIMEOUT);
@@ -35,7 +34,7 @@ export async function alive<T>(work: (alive: Alive) => Promise<T>, options: Aliv
   } catch (error) {
     if (cancelled.aborted) await Context.current().cancelled; // throws: cancelled, not failed
     if (leaving?.aborted) throw goingAway();
-    throw toApplicationFailure(error, { patient });
+    throw toApplicationFailure(error, patience);
   } finally {
     clearInterval(beat);
   }

@@ -86,7 +86,7 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
       return provider.resizeVolume(cloudId, location, size, signal);
     }),
 
-    endInstance: (input) => alive(({ signal }) => endInstance(deps, input, signal), { leaving }),
+    endInstance: (input) => alive(({ signal }) => endInstance(deps, input, signal), { leaving, patience: 'forever' }),
   };
 }
 

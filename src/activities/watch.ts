@@ -80,7 +80,7 @@ export function watchActivities(deps: WatchDeps): WatchActivities {
             if (cancellationDetails()?.notFound) await deps.watchers.wake(cloudCredRefId);
           }
         },
-        { leaving: deps.leaving },
+        { leaving: deps.leaving, patience: 'forever' },
       ),
   };
 }
@@ -225,8 +225,12 @@ class AccountWatch {
     this.strays.set(cloudId, since);
     if (Date.now() - since < this.timing.strayGraceMs) return;
     const fields = { cloudCredRefId: this.provider.cloudCredRefId, cloudId, refId, status, location };
-    const known = await this.workflowKnown(refId);
-    if (!known && this.deps.strays === 'report') {
+    const owner = await this.ownerOf(refId);
+    if (owner === 'open') {
+      this.strays.delete(cloudId); // asked for just now: its create will find the machine, and adopt it
+      return;
+    }
+    if (owner === 'unknown' && this.deps.strays === 'report') {
       this.deps.logger.warn(
         fields,
         'A machine carries our identity and no workflow here knows it; left alone by policy',
@@ -241,12 +245,12 @@ class AccountWatch {
     }
   }
 
-  private async workflowKnown(refId: string): Promise<boolean> {
+  private async ownerOf(refId: string): Promise<'open' | 'over' | 'unknown'> {
     try {
-      await this.deps.client.workflow.getHandle(instanceWorkflowId(refId)).describe();
-      return true;
+      const { status } = await this.deps.client.workflow.getHandle(instanceWorkflowId(refId)).describe();
+      return status.name === 'RUNNING' ? 'open' : 'over';
     } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return false;
+      if (error instanceof WorkflowNotFoundError) return 'unknown';
       throw new ProviderError(toFact(error), error);
     }
   }

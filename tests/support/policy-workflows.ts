@@ -1,5 +1,6 @@
 /** Workflows of the policies' own test: activities that fail as they are told, under the product's retry policies. */
 import { ActivityFailure, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import type { Patience } from '../../src/activities/failure.js';
 import type { ErrorKind, FailureFact } from '../../src/domain/errors.js';
 import { toFailureFact } from '../../src/workflows/failure.js';
 import { type ActivityClass, optionsFor } from '../../src/workflows/policies.js';
@@ -9,8 +10,7 @@ export interface FlakyInput {
   /** How many attempts fail. */
   failures: number;
   retryAfterMs?: number;
-  /** As in production: a create is not patient. */
-  patient: boolean;
+  patience: Patience;
 }
 
 export interface FlakyActivities {

@@ -6,7 +6,7 @@ import { Client, Connection } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { toApplicationFailure } from '../../src/activities/failure.js';
+import { type Patience, toApplicationFailure } from '../../src/activities/failure.js';
 import { alive } from '../../src/activities/heartbeat.js';
 import { ERROR_KINDS, type ErrorKind, ProviderError } from '../../src/domain/errors.js';
 import type { ActivityClass } from '../../src/workflows/policies.js';
@@ -36,8 +36,8 @@ const SETTLED: ErrorKind[] = [
 
 const EXPECTED: Record<ActivityClass, { ends: ErrorKind[]; twice?: ErrorKind[] }> = {
   create: { ends: [...SETTLED, 'Internal', 'NotYet'], twice: ['Unauthenticated'] },
-  read: { ends: SETTLED },
-  command: { ends: SETTLED },
+  read: { ends: SETTLED, twice: ['Unauthenticated'] },
+  command: { ends: SETTLED, twice: ['Unauthenticated'] },
   probe: { ends: [...SETTLED, 'Unauthenticated', 'NotYet'] },
   // What may bill is never given up, and a watcher neither.
   resolve: { ends: [] },
@@ -45,8 +45,19 @@ const EXPECTED: Record<ActivityClass, { ends: ErrorKind[]; twice?: ErrorKind[] }
   watch: { ends: [] },
 };
 
+/** As the product's activities have it. */
+const PATIENCE: Record<ActivityClass, Patience> = {
+  create: 'short',
+  read: 'bounded',
+  command: 'bounded',
+  probe: 'bounded',
+  resolve: 'forever',
+  end: 'forever',
+  watch: 'forever',
+};
+
 const activities: FlakyActivities = {
-  flaky: ({ kind, failures, retryAfterMs, patient }) =>
+  flaky: ({ kind, failures, retryAfterMs, patience }) =>
     alive(
       async () => {
         const { attempt, scheduledTimestampMs } = activityInfo();
@@ -54,7 +65,7 @@ const activities: FlakyActivities = {
         const message = `attempt ${attempt} met ${kind}`;
         throw new ProviderError({ kind, message, operation: 'flaky', httpStatus: 418, requestId: 'r-1', retryAfterMs });
       },
-      { patient },
+      { patience },
     ),
   silent: async ({ dies, beforeThat }) => {
     const { attempt } = activityInfo();
@@ -97,7 +108,7 @@ describe.concurrent('what a real Temporal retries', () => {
     const { ends, twice = [] } = EXPECTED[name];
     const failuresFor = (kind: ErrorKind) => (twice.includes(kind) ? 5 : 1);
     const inputs = ERROR_KINDS.map((kind): FlakyInput => {
-      return { kind, failures: failuresFor(kind), patient: name !== 'create' };
+      return { kind, failures: failuresFor(kind), patience: PATIENCE[name] };
     });
     const options = { ...run, workflowId: id(), args: [name, inputs] as [ActivityClass, FlakyInput[]] };
     const verdicts = await client.workflow.execute<typeof meetKinds>('meetKinds', options);
@@ -117,7 +128,7 @@ describe.concurrent('what a real Temporal retries', () => {
   });
 
   it('waits as long as the provider said, whatever the policy’s own gaps', async () => {
-    const input: FlakyInput = { kind: 'RateLimited', failures: 1, retryAfterMs: 1_200, patient: false };
+    const input: FlakyInput = { kind: 'RateLimited', failures: 1, retryAfterMs: 1_200, patience: 'short' };
     const options = { ...run, workflowId: id(), args: ['create', [input]] as [ActivityClass, FlakyInput[]] };
     const [verdict] = await client.workflow.execute<typeof meetKinds>('meetKinds', options);
     expect(verdict).toMatchObject({ attempts: 2 });
@@ -152,12 +163,14 @@ describe.concurrent('what a real Temporal retries', () => {
 describe('an outage', () => {
   it('holds up a create for a minute and no longer: then the next offer is tried', async () => {
     const outage = new ProviderError({ kind: 'ServiceUnavailable', message: '503' });
-    const failureAfter = async (ms: number, patient: boolean) => {
+    const failureAfter = async (ms: number, patience: Patience) => {
       const environment = new MockActivityEnvironment({ scheduledTimestampMs: Date.now() - ms });
-      return await environment.run(async () => toApplicationFailure(outage, { patient }));
+      return await environment.run(async () => toApplicationFailure(outage, patience));
     };
-    expect(await failureAfter(59_000, false)).toMatchObject({ nonRetryable: false });
-    expect(await failureAfter(61_000, false)).toMatchObject({ nonRetryable: true });
-    expect(await failureAfter(61_000, true), 'a termination is never given up').toMatchObject({ nonRetryable: false });
+    expect(await failureAfter(59_000, 'short')).toMatchObject({ nonRetryable: false });
+    expect(await failureAfter(61_000, 'short')).toMatchObject({ nonRetryable: true });
+    expect(await failureAfter(61_000, 'forever'), 'a termination is never given up').toMatchObject({
+      nonRetryable: false,
+    });
   });
 });

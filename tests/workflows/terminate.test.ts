@@ -142,7 +142,7 @@ describe.concurrent('terminate', () => {
     await life.until('ready');
     await slipway.temporal.workflow.getHandle(instanceWorkflowId(life.refId)).cancel();
     await life.seen('StrayFound');
-    expect((await slipway.client.describe(life.refId)).phase).toBe('terminating');
+    expect((await slipway.client.describe(life.refId)).desired).toBe('terminated');
     await life.seen('StrayEnded');
     await proveGone(life);
     expect(await life.machines()).toHaveLength(2);

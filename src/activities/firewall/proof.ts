@@ -31,6 +31,9 @@ export interface ProofOptions {
 /** Where else than on its own port SSH may answer, and no rule is needed. */
 const SSH_PORTS = [22, 2222];
 
+/** A listener may take this many times as long to appear as a firewall may take to settle. */
+const WITNESS_FACTOR = 4;
+
 export { FirewallError };
 
 /** @returns the evidence, in words. @throws {FirewallError} {SshError} */
@@ -49,8 +52,17 @@ export async function proveFirewall(
     isRoot: target.user === 'root',
   };
   const listen = (wanted: readonly PortToProve[]) => listenOn(connection, wanted, where, until);
+  // A machine that has just booted is busy: that nothing listens yet says nothing about its firewall.
+  const witnessBy = performance.now() + Math.min(WITNESS_FACTOR * settleMs, until().timeoutMs);
+  const findSpare = async (gapMs: number): Promise<Witnessed[]> => {
+    const found = await listenOnFirst(connection, plan.spare, where, until);
+    if (found.length > 0 || plan.spare.length === 0 || performance.now() + gapMs >= witnessBy) return found;
+    report?.(noWitness(plan.spare).message);
+    await pause(gapMs, until().signal);
+    return await findSpare(Math.min(gapMs * 2, gaps.maxMs));
+  };
   const [spare, revoked, open] = await Promise.all([
-    listenOnFirst(connection, plan.spare, where, until),
+    findSpare(gaps.firstMs),
     listen(plan.revoked),
     isMapped ? [] : listen(plan.open),
   ]);

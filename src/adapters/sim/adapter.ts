@@ -8,11 +8,11 @@ import {
   type CreateOutcome,
   IDENTITY_TAGS,
   type InstanceType,
-  type LifecycleStatus,
   type Provider,
   type ProviderLimits,
 } from '../../domain/provider.js';
 import type { Size } from '../../domain/size.js';
+import { findEarlier } from '../earlier.js';
 import { isDefiniteRefusal, notSupported, toProviderError } from '../failures.js';
 import { HttpFailure } from '../http-failure.js';
 import { collectPages } from '../pages.js';
@@ -33,7 +33,6 @@ export interface SimProviderOptions {
 type Operation = Exclude<keyof Provider, 'id' | 'cloudCredRefId' | 'capabilities' | 'limits'>;
 
 const ACTIONS: ReadonlySet<Operation> = new Set(['stopInstance', 'startInstance', 'rebootInstance']);
-const ENDED: ReadonlySet<LifecycleStatus> = new Set(['terminating', 'terminated']);
 
 /** Simcloud, in its own dialect. What each operation owes its caller: `domain/provider.ts`. */
 export class SimProvider implements Provider {
@@ -202,22 +201,9 @@ export class SimProvider implements Provider {
   }
 
   /** A live machine of ours with this refId: this attempt's before another's, then the oldest. */
-  async #findByRefId(
-    { refId, attemptKey }: CreateInstanceAttrs,
-    signal: AbortSignal,
-  ): Promise<CloudInstance | undefined> {
-    const found = await this.#listByTag(`${IDENTITY_TAGS.refId}=${refId}`, 'provision', signal);
-    const [first] = found
-      .filter((instance) => instance.refId === refId && !ENDED.has(instance.status))
-      // One that failed is only what this very attempt made; an earlier attempt's is to be ended, not adopted.
-      .filter((instance) => instance.status !== 'failed' || instance.attemptKey === attemptKey)
-      .sort(
-        (a, b) =>
-          Number(b.attemptKey === attemptKey) - Number(a.attemptKey === attemptKey) ||
-          Date.parse(a.createdAt) - Date.parse(b.createdAt) ||
-          (a.cloudId < b.cloudId ? -1 : 1),
-      );
-    return first;
+  async #findByRefId(attrs: CreateInstanceAttrs, signal: AbortSignal): Promise<CloudInstance | undefined> {
+    const found = await this.#listByTag(`${IDENTITY_TAGS.refId}=${attrs.refId}`, 'provision', signal);
+    return findEarlier(found, attrs);
   }
 
   /** Whole or an error, and this credential's only: the filter may be ignored, and two credentials share an account. */
