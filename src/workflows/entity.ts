@@ -10,6 +10,7 @@ import {
   type InstanceRequest,
   type InstanceState,
   isHandled,
+  mayBecomeOurs,
   type Observation,
   open,
   type Phase,
@@ -117,14 +118,15 @@ export class Instance {
   /** Records what was found out. */
   record(finding: Finding): void {
     const before = this.phase;
+    const couldClaim = mayBecomeOurs(this.current);
     this.append(record(this.current, finding, now()));
-    if (before === 'creating' && this.phase !== 'creating') this.claim();
+    if (couldClaim && !mayBecomeOurs(this.current)) this.claim();
     if (this.phase !== before && this.lastSeen) this.consider(this.lastSeen);
   }
 
   /** Takes in what the watcher, or a look of ours, saw of a machine with our refId. */
   observe(seen: Observation): void {
-    if (this.phase === 'creating') this.unclaimed.set(seen.cloudId, seen);
+    if (mayBecomeOurs(this.current)) this.unclaimed.set(seen.cloudId, seen);
     else if (seen.cloudId === this.current.machine?.cloudId) {
       if (this.lastSeen && this.lastSeen.cloudId === seen.cloudId && seen.at < this.lastSeen.at) return;
       this.lastSeen = seen;

@@ -275,9 +275,17 @@ function failed({ message }: Observation): FailureFact {
   };
 }
 
+/**
+ * May a machine with our refId that we do not know be the one we are about to own? It is being created; or the first
+ * create of this round is still to come, and that one adopts what it finds.
+ */
+export function mayBecomeOurs({ phase, attempts, roundFrom }: InstanceState): boolean {
+  return phase === 'creating' || (phase === 'placing' && attempts.every(({ attempt }) => attempt <= roundFrom));
+}
+
 /** Live, with our refId, and neither ours nor known: a create that arrived late. */
 export function isStray(state: InstanceState, seen: Observation): boolean {
-  if (state.phase === 'creating') return false; // it may be the one that is being created
+  if (mayBecomeOurs(state)) return false;
   if (seen.cloudId === state.machine?.cloudId || state.ended.includes(seen.cloudId)) return false;
   if (state.debts.some(({ cloudId }) => cloudId === seen.cloudId)) return false;
   return !['absent', 'terminated', 'terminating'].includes(seen.status);
