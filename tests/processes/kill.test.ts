@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import type { InstanceRequestInput, Phase } from '../../src/domain/instance/index.js';
+import type { NewFault } from '../../src/simcloud/index.js';
 import { openTemporal, openTopology, type ProcessTopology } from '../support/processes.js';
 import { userKey } from '../support/slipway.js';
 
-/** Slow enough that each phase can be met, and killed in. */
-const SLOWLY = { bootMs: 1_500, sshDelayMs: 1_500 };
+const SLOWLY = { bootMs: 500, sshDelayMs: 300 };
 
-/** What makes the phase last, as faults of the provider. */
-// The firewall step reads the rules first, and finds those that the create has set.
-const HOLD: Partial<Record<Phase, { operation: 'create' | 'get'; kind: 'late-answer'; delayMs: number }>> = {
-  creating: { operation: 'create', kind: 'late-answer', delayMs: 1_500 },
-  firewalling: { operation: 'get', kind: 'late-answer', delayMs: 1_500 },
+/** What makes each phase last long enough to be met on a busy machine, as faults of the provider. */
+const HOLD: Record<(typeof PHASES)[number], Omit<NewFault, 'match'>> = {
+  creating: { operation: 'create', kind: 'late-answer', delayMs: 3_000 },
+  pending: { operation: 'create', kind: 'slow-boot', delayMs: 4_000 },
+  // The firewall step reads the rules first, and finds those that the create has set.
+  firewalling: { operation: 'get', kind: 'late-answer', delayMs: 3_000 },
+  connecting: { operation: 'create', kind: 'ssh-refused', delayMs: 6_000 },
 };
 
 const PHASES = ['creating', 'pending', 'firewalling', 'connecting'] as const satisfies Phase[];
@@ -22,13 +24,13 @@ function request({ cloudCredRefId }: ProcessTopology, phase: Phase): InstanceReq
   return { refId, name: phase, publicKey: userKey.publicKey, offers };
 }
 
-async function provisionUntil(topology: ProcessTopology, phase: Phase): Promise<string> {
+async function provisionUntil(topology: ProcessTopology, phase: (typeof PHASES)[number]): Promise<string> {
   const { client, cloud } = topology;
   const asked = request(topology, phase);
-  const hold = HOLD[phase];
-  if (hold) await cloud.control.addFault({ ...hold, match: { tag: { refId: asked.refId } } });
+  await cloud.control.addFault({ ...HOLD[phase], match: { tag: { refId: asked.refId } } });
   await client.provision(asked);
-  await client.waitFor(asked.refId, phase, { timeoutMs: 30_000 });
+  const phaseNow = async () => (await client.describe(asked.refId)).phase;
+  await vi.waitFor(async () => expect(await phaseNow()).toBe(phase), { timeout: 40_000, interval: 50 });
   return asked.refId;
 }
 
