@@ -60,8 +60,8 @@ const RATES: FaultSchedule['rates'] = {
   'error-500-after-work': 0.02,
   'error-503': 0.02,
   'html-instead-of-json': 0.01,
-  'out-of-stock': 0.08,
-  quota: 0.01,
+  'out-of-stock': 0.04,
+  quota: 0.005,
   'terminate-refused': 0.05,
   'terminate-lies': 0.05,
   'slow-terminate': 0.03,
@@ -102,14 +102,22 @@ const POLICY: Partial<Policy> = {
 };
 
 const LOCATIONS = ['us-west-1', 'us-east-1', 'eu-north-1'] as const;
-const TYPES = ['gpu_1x_a10', 'gpu_1x_a100_sxm4'] as const;
+/** Two of them cannot stop. Enough offers that one which is sold out, and remembered as such, holds up few others. */
+const TYPES = [
+  'gpu_1x_a10',
+  'gpu_1x_a100_sxm4',
+  'gpu_8x_a100_80gb_sxm4',
+  'gpu_1x_h100_pcie',
+  'gpu_8x_h100_sxm5',
+  'cpu_4x_general',
+] as const;
 
 function planInstance(random: Random, name: string, spreadMs: number, cloudCredRefId: string): InstancePlan {
   const refId = `${name}-${Math.floor(random.next() * 2 ** 32).toString(36)}`;
   const places = LOCATIONS.flatMap((location) => TYPES.map((instanceType) => ({ location, instanceType })));
   const first = random.between(0, places.length - 1);
-  const offers = Array.from({ length: random.between(1, 4) }, (_, index) => {
-    const place = places[(first + index) % places.length] ?? { location: LOCATIONS[0], instanceType: TYPES[0] };
+  const offers = Array.from({ length: random.between(2, 6) }, (_, index) => {
+    const place = places[(first + index * 7) % places.length] ?? { location: LOCATIONS[0], instanceType: TYPES[0] };
     return { cloudCredRefId, ...place };
   });
   const policy: Partial<Policy> = { ...POLICY, onFailure: random.chance(0.8) ? 'park' : 'terminate' };
