@@ -7,7 +7,7 @@ import {
   type OfferId,
   watchWorkflowId,
 } from '../domain/ids.js';
-import { isBlocked, PROBE_MS, type Refusals, refuse } from '../domain/placement/refusals.js';
+import { claimProbe, isBlocked, type Refusals, refuse } from '../domain/placement/refusals.js';
 import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
 
 /** How old the memory of this process may be before the durable one is asked, in ms. */
@@ -42,21 +42,18 @@ export class RefusalMemory {
     const now = Date.now();
     if (!known) return { admission: 'go' };
     if (isBlocked(known, now)) return { admission: 'blocked', untilMs: known.untilMs };
-    if (known.probe && now - known.probe.atMs < PROBE_MS && known.probe.refId !== refId) {
-      return { admission: 'blocked', untilMs: now + PROBE_WAIT_MS };
-    }
+    const waits: Admission = { admission: 'blocked', untilMs: now + PROBE_WAIT_MS };
+    if (!claimProbe(known, refId, now)) return waits;
     known.probe = { refId, atMs: now };
-    const granted = await this.claim(cloudCredRefId, offer, refId);
-    return granted ? { admission: 'go' } : { admission: 'blocked', untilMs: now + PROBE_WAIT_MS };
+    return (await this.claim(cloudCredRefId, offer, refId)) ? { admission: 'go' } : waits;
   }
 
-  /** The provider has none. Returns when the offer may be asked again, epoch ms. */
-  async refused(cloudCredRefId: CloudCredRefId, offer: OfferId): Promise<number> {
+  /** The provider has none. */
+  async refused(cloudCredRefId: CloudCredRefId, offer: OfferId): Promise<void> {
     const account = await this.load(cloudCredRefId);
     const entry = refuse(account.refusals[offer], offer, Date.now());
     account.refusals[offer] = entry;
     await this.tell(cloudCredRefId, 'refused', { offer, entry });
-    return entry.untilMs;
   }
 
   /** Anything but a refusal for lack of stock: the offer is open to all, and those who wait for it are woken. */

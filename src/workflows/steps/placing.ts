@@ -17,9 +17,8 @@ export async function place(instance: Instance): Promise<void> {
  * history by now. Neither a stop nor a terminate cuts this short: what it made must be known before it can be ended.
  */
 export async function create(instance: Instance, request: InstanceRequestInput): Promise<void> {
-  const { attempt, outcome } = currentAttempt(instance.state);
+  const { attempt, outcome, offer } = currentAttempt(instance.state);
   if (outcome === 'unknown') return await resolve(instance);
-  const { offer } = currentAttempt(instance.state);
   const { refId, name, publicKey, sshKeyRef, imageId } = instance.state.request;
   const { tags, firewallRules, diskSize } = instance.state;
   const { userDataBase64 } = request;
