@@ -1,5 +1,6 @@
 import { describe, expect, inject, it } from 'vitest';
 import type { LedgerLine } from '../../src/simcloud/index.js';
+import { DIALECTS } from '../support/dialects.js';
 import { planChaos } from './plan.js';
 import { findDoubled, runChaos } from './run.js';
 
@@ -11,6 +12,17 @@ describe('the chaos plan', () => {
     const plan = planChaos('s', 50, 'sim');
     expect(planChaos('s', 50, 'sim')).toEqual(plan);
     expect(planChaos('t', 50, 'sim').instances).not.toEqual(plan.instances);
+  });
+
+  it('for a poorer provider leaves out the orders that it cannot obey, and nothing else', () => {
+    const full = planChaos('s', 50, 'sim');
+    const poor = planChaos('s', 50, 'sim', { capabilities: ['reboot-instance'], toType: (name) => `v_${name}` });
+    const steps = poor.instances.flatMap((instance) => instance.steps);
+    const kinds = new Set(steps.map(({ step }) => step));
+    expect([...kinds].sort()).toEqual(['reboot', 'retry', 'settle', 'terminate', 'wait']);
+    const kept = full.instances.flatMap((instance) => instance.steps).filter(({ step }) => kinds.has(step));
+    expect(steps).toEqual(kept);
+    expect(poor.instances[0]?.request.offers[0]?.instanceType).toMatch(/^v_/);
   });
 
   it('of more instances begins with the plan of fewer, but for when they start', () => {
@@ -45,3 +57,14 @@ describe.each(SEEDS)('30 instances under chaos, seed %s', (seed) => {
     expect(report.kills.temporal).toBeGreaterThan(0);
   }, 300_000);
 });
+
+describe.each(Object.keys(DIALECTS).filter((provider) => provider !== 'sim'))(
+  '12 instances at %s under chaos',
+  (provider) => {
+    it('end with nothing doubled, leaked, lost or stuck', async () => {
+      const report = await runChaos({ provider, instances: 12, seed: 'vendor', cliPath: inject('temporalCli') });
+      expect(report.details).toEqual([]);
+      expect(report).toMatchObject({ doubled: 0, leaked: 0, lost: 0, stuck: 0 });
+    }, 300_000);
+  },
+);

@@ -1,4 +1,5 @@
 import type { InstanceRequestInput, Policy } from '../../src/domain/instance/index.js';
+import type { Capability } from '../../src/domain/provider.js';
 import type { FaultSchedule } from '../../src/simcloud/index.js';
 import { Random } from './random.js';
 
@@ -32,14 +33,27 @@ export interface ChaosPlan {
   faults: FaultSchedule;
 }
 
-/** Everything that happens follows from this: the same seed, the same plan. */
-export function planChaos(seed: string, instances: number, cloudCredRefId: string): ChaosPlan {
+/** Whom a plan is for, where it is not simcloud itself. */
+export interface ChaosTarget {
+  /** Orders that need another one are left out. */
+  capabilities: readonly Capability[];
+  /** The vendor’s name for one of simcloud’s types. */
+  toType(name: string): string;
+}
+
+/** Everything that happens follows from this: the same seed, the same plan; for a target, the part that it can do. */
+export function planChaos(
+  seed: string,
+  instances: number,
+  cloudCredRefId: string,
+  target: ChaosTarget = { capabilities: Object.values(NEEDS), toType: (name) => name },
+): ChaosPlan {
   const random = new Random(seed);
   const spreadMs = Math.max(2_000, instances * 40);
   return {
     seed,
     instances: Array.from({ length: instances }, (_, index) =>
-      planInstance(random.fork(`instance-${index}`), `c${index}`, spreadMs, cloudCredRefId),
+      planInstance(random.fork(`instance-${index}`), `c${index}`, spreadMs, cloudCredRefId, target),
     ),
     kills: planKills(random.fork('kills'), spreadMs),
     faults: { seed, rates: RATES, delayMs: DELAYS, retryAfterSeconds: 1 },
@@ -112,13 +126,28 @@ const TYPES = [
   'cpu_4x_general',
 ] as const;
 
-function planInstance(random: Random, name: string, spreadMs: number, cloudCredRefId: string): InstancePlan {
+/** What an order needs; the others need nothing. */
+const NEEDS: Readonly<Record<string, Capability>> = {
+  stop: 'stop-start-instance',
+  start: 'stop-start-instance',
+  reboot: 'reboot-instance',
+  setFirewallRules: 'modify-firewall',
+  updateTags: 'tags',
+};
+
+function planInstance(
+  random: Random,
+  name: string,
+  spreadMs: number,
+  cloudCredRefId: string,
+  { capabilities, toType }: ChaosTarget,
+): InstancePlan {
   const refId = `${name}-${Math.floor(random.next() * 2 ** 32).toString(36)}`;
   const places = LOCATIONS.flatMap((location) => TYPES.map((instanceType) => ({ location, instanceType })));
   const first = random.between(0, places.length - 1);
   const offers = Array.from({ length: random.between(2, 6) }, (_, index) => {
     const place = places[(first + index * 7) % places.length] ?? { location: LOCATIONS[0], instanceType: TYPES[0] };
-    return { cloudCredRefId, ...place };
+    return { cloudCredRefId, location: place.location, instanceType: toType(place.instanceType) };
   });
   const policy: Partial<Policy> = { ...POLICY, onFailure: random.chance(0.8) ? 'park' : 'terminate' };
   const port = random.between(1_024, 60_000);
@@ -127,7 +156,10 @@ function planInstance(random: Random, name: string, spreadMs: number, cloudCredR
     refId,
     startAfterMs: random.between(0, spreadMs),
     request: { refId, name, offers, policy, firewallRules },
-    steps: planSteps(random.fork('steps'), refId),
+    steps: planSteps(random.fork('steps'), refId).filter(({ step }) => {
+      const need = NEEDS[step];
+      return need === undefined || capabilities.includes(need);
+    }),
   };
 }
 

@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../src/client/errors.js';
 import { type InstanceRequestInput, type Phase, requestIssues } from '../../src/domain/instance/index.js';
-import type { LedgerLine } from '../../src/simcloud/index.js';
+import { DEFAULT_ACCOUNT, type LedgerLine } from '../../src/simcloud/index.js';
+import { capabilitiesOf, dialectOf } from '../support/dialects.js';
 import { openTemporal, openTopology, type ProcessTopology, type WorkerProcess } from '../support/processes.js';
 import { userKey } from '../support/slipway.js';
 import { type ChaosPlan, type InstancePlan, LISTING_LAG_MS, type PlannedStep, planChaos } from './plan.js';
 
 export interface ChaosOptions {
+  /** Whose dialect the cloud speaks. Default: its own. */
+  provider?: string;
   instances: number;
   seed: string;
   cliPath: string;
@@ -44,23 +47,34 @@ const REST_MS = 300_000;
 const SETTLED: ReadonlySet<Phase> = new Set<Phase>(['ready', 'stopped', 'parked', 'terminated']);
 
 export async function runChaos({
+  provider = 'sim',
   instances,
   seed,
   cliPath,
   report = () => undefined,
 }: ChaosOptions): Promise<ChaosReport> {
   const startedAt = Date.now();
+  const { credential, refIdTag, toType, prepare } = dialectOf(provider);
   const temporal = await openTemporal(cliPath);
   const topology = await openTopology({
     address: temporal.address,
-    simcloud: { seed, timing: { bootMs: 400, listingLagMs: 300, forgetAfterMs: 2_000 }, pageSize: 50 },
-    credential: { pollIntervalMs: 250, listingLagMs: LISTING_LAG_MS },
+    simcloud: { seed, timing: { bootMs: 400, listingLagMs: 300, forgetAfterMs: 2_000 }, pageSize: 50, refIdTag },
+    credential: (cloud) => ({
+      provider,
+      ...credential(cloud, DEFAULT_ACCOUNT.apiKey),
+      pollIntervalMs: 250,
+      listingLagMs: LISTING_LAG_MS,
+    }),
     workerEnv: { SLIPWAY_TEST_STRAY_GRACE_MS: '2000', SLIPWAY_TEST_SETTLED_INTERVAL_MS: '2000' },
   });
   try {
-    const plan = planChaos(seed, instances, topology.cloudCredRefId);
+    await prepare?.(topology.cloud, DEFAULT_ACCOUNT.apiKey);
+    const plan = planChaos(seed, instances, topology.cloudCredRefId, {
+      capabilities: capabilitiesOf(provider),
+      toType,
+    });
     await topology.cloud.control.setSchedule(plan.faults);
-    const run = new Run(topology, plan, report);
+    const run = new Run(topology, plan, report, refIdTag);
     const workers = { running: await topology.startWorker() };
     const killing = kill(plan, topology, temporal, workers, report);
     await run.drive();
@@ -117,6 +131,7 @@ class Run {
     private readonly topology: ProcessTopology,
     private readonly plan: ChaosPlan,
     private readonly say: (line: string) => void,
+    private readonly refIdTag: string,
   ) {}
 
   async drive(): Promise<void> {
@@ -242,7 +257,8 @@ class Run {
     const { cloud } = this.topology;
     const ledger = await cloud.control.ledger();
     const { calls } = await cloud.control.report();
-    const doubled = findDoubled(ledger);
+    const { refIdTag } = this;
+    const doubled = findDoubled(ledger, refIdTag);
     const leaked = ledger.filter(({ isLive }) => isLive);
     const stuck = this.plan.instances.filter(({ refId }) => this.phases.get(refId) !== 'over');
     const lost = await this.findLost();
@@ -256,8 +272,8 @@ class Run {
       lost: lost.length,
       stuck: stuck.length,
       details: [
-        ...doubled.map(({ id, tags }) => `doubled: ${id} of ${tags.refId}`),
-        ...leaked.map(({ id, tags, fault }) => `leaked: ${id} of ${tags.refId}${fault ? ` (${fault})` : ''}`),
+        ...doubled.map(({ id, tags }) => `doubled: ${id} of ${tags[refIdTag]}`),
+        ...leaked.map(({ id, tags, fault }) => `leaked: ${id} of ${tags[refIdTag]}${fault ? ` (${fault})` : ''}`),
         ...lost.map((what) => `lost: ${what}`),
         ...stuck.map(({ refId }) => `stuck: ${refId} in ${this.phases.get(refId) ?? 'no phase'}`),
       ],
@@ -288,11 +304,11 @@ class Run {
  * Machines that we bought while another of the same refId lived. One that the cloud brought forth long after its create
  * was given up cannot be prevented, only ended: it is counted as a late arrival, and if it stays, as leaked.
  */
-export function findDoubled(ledger: readonly LedgerLine[]): LedgerLine[] {
+export function findDoubled(ledger: readonly LedgerLine[], refIdTag = 'refId'): LedgerLine[] {
   return ledger.filter((machine) => {
     if (machine.fault === 'late-work') return false;
     return ledger.some((other) => {
-      if (other.id === machine.id || other.tags.refId !== machine.tags.refId || other.fault === 'late-work')
+      if (other.id === machine.id || other.tags[refIdTag] !== machine.tags[refIdTag] || other.fault === 'late-work')
         return false;
       const livedThen =
         other.createdAt <= machine.createdAt && (other.liveUntil ?? Number.POSITIVE_INFINITY) > machine.createdAt;

@@ -35,7 +35,8 @@ export interface ProcessTopology {
 export interface TopologyOptions {
   address: string;
   simcloud?: SimcloudOptions;
-  credential?: Record<string, unknown>;
+  /** Fields of the sim credential; or another provider’s, for this cloud. */
+  credential?: Record<string, unknown> | ((cloud: Simcloud) => Record<string, unknown>);
   workerEnv?: Record<string, string>;
 }
 
@@ -52,7 +53,10 @@ export async function openTopology(options: TopologyOptions): Promise<ProcessTop
     apiKey: 'sim-key',
     pollIntervalMs: 100,
   };
-  await writeFile(join(folder, 'credentials.json'), JSON.stringify([{ ...sim, ...credential }]));
+  await writeFile(
+    join(folder, 'credentials.json'),
+    JSON.stringify([{ ...sim, ...(typeof credential === 'function' ? credential(cloud) : credential) }]),
+  );
   await writeFile(join(folder, 'key'), workerKey.privateKey);
   await writeFile(join(folder, 'keys.json'), JSON.stringify({ default: 'key' }));
   const env = {
