@@ -16,8 +16,8 @@ export interface ProviderDeps extends CreateDeps {
 
 /** How long one attempt to end a machine looks before it hands the waiting to Temporal, in ms. */
 const END_LOOK_MS = 10_000;
-/** Gaps between further attempts, in ms; they double. */
-const END_GAP_MS = { first: 1_000, ceiling: 900_000 };
+/** Gaps between further attempts, in ms; they double. What will not go costs one order in five minutes, and money meanwhile. */
+const END_GAP_MS = { first: 1_000, ceiling: 300_000 };
 /** A watcher that was silent for this many of its intervals is taken for dead. */
 const SILENT_INTERVALS = 3;
 

@@ -42,8 +42,8 @@ export interface ChaosReport {
   longestStillness: number;
 }
 
-/** After the last order: how long everything may take to come to rest, in ms. */
-const REST_MS = 300_000;
+/** After the last order: how long everything may take to come to rest, in ms. Longer than the longest gap of a retry. */
+const REST_MS = 420_000;
 const SETTLED: ReadonlySet<Phase> = new Set<Phase>(['ready', 'stopped', 'parked', 'terminated']);
 
 export async function runChaos({
