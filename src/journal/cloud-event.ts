@@ -6,7 +6,10 @@ import { SCHEMA_VERSION } from './stored-event.js';
 /** A journal entry in the envelope of CloudEvents 1.0, JSON format. @see https://github.com/cloudevents/spec */
 export interface CloudEvent {
   specversion: '1.0';
-  /** `<refId>/<seq>`: unique within the source, the same however often it is delivered. */
+  /**
+   * `<refId>/<seq>`: unique within the source, the same however often it is delivered. After a reset the same number
+   * names another event, so then it is `<refId>/<seq>~<how often superseded>`.
+   */
   id: string;
   source: string;
   /** `slipway.instance.<type of event>.v<schema version of data>` */
@@ -19,6 +22,8 @@ export interface CloudEvent {
    * following goes on from.
    */
   sequence: string;
+  /** What was told of this subject from `data.seq` on no longer holds: a reset run says otherwise, from here on. */
+  supersedes?: true;
   data: InstanceEvent;
 }
 
@@ -31,16 +36,20 @@ export interface CloudEventOptions {
 export const CLOUD_EVENT_TYPE = 'application/cloudevents+json; charset=utf-8';
 
 /** `data` is brought up to today's version, and the type names that one. */
-export function toCloudEvent({ position, refId, event }: JournalEntry, options: CloudEventOptions = {}): CloudEvent {
+export function toCloudEvent(
+  { position, refId, event, revision, supersedes }: JournalEntry,
+  options: CloudEventOptions = {},
+): CloudEvent {
   return {
     specversion: '1.0',
-    id: `${refId}/${event.seq}`,
+    id: `${refId}/${event.seq}${revision > 0 ? `~${revision}` : ''}`,
     source: options.source ?? '/slipway',
     type: `slipway.instance.${event.type}.v${SCHEMA_VERSION}`,
     subject: refId,
     time: event.at,
     datacontenttype: 'application/json',
     sequence: String(position).padStart(16, '0'),
+    ...(supersedes && { supersedes }),
     data: event,
   };
 }

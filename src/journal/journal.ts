@@ -8,7 +8,8 @@ import type { InstanceFilter, InstanceQuery, InstanceRow } from './queries/insta
 import type { Page } from './queries/page.js';
 import type { Usage, UsageQuery } from './queries/usage.js';
 import type { Appended } from './store/append.js';
-import type { JournalEntry } from './store/entries.js';
+import type { JournalEntry, SupersededEntry } from './store/entries.js';
+import type { Superseded } from './store/supersede.js';
 import type { WebhookStore } from './webhook-store.js';
 
 export type {
@@ -25,6 +26,8 @@ export type {
   OfferRefusals,
   Page,
   Rebuilt,
+  Superseded,
+  SupersededEntry,
   Usage,
   UsageQuery,
   Verified,
@@ -35,15 +38,38 @@ export interface EventStore {
   /**
    * Stores events of one instance, with the read models, in one transaction; resolves once they are on the disk. The
    * events count up without a gap, from at most the one after the newest known. Those that are known and equal are
-   * skipped, so that a repeated call changes nothing. A refused call leaves nothing.
+   * skipped, so that a repeated call changes nothing, whichever run each is from. A refused call leaves nothing.
+   *
+   * `runId` is the run of the workflow that wrote them, and is kept with each.
    *
    * Appends of one process are stored in the order of their calls, many to a transaction when many come at once.
-   * @throws {JournalConflict} another event is stored under one of the numbers: it stays. Nothing a retry mends.
+   * @throws {JournalConflict} another event is stored under one of the numbers: it stays. Nothing a retry mends. Its
+   *   `stored.runId` says whose it is: that of the run this one was reset from means `supersede`.
+   * @throws {JournalStaleRun} a later run has written since.
    * @throws {JournalGap} events are missing before these: offer them from `expectedSeq` on.
    * @throws {JournalInvalid} what is offered is not a life's events.
    * @throws {JournalUnavailable} it may or may not have happened; repeat it.
    */
-  append(refId: RefId, events: readonly InstanceEvent[]): Promise<Appended>;
+  append(refId: RefId, events: readonly InstanceEvent[], options?: { runId?: string }): Promise<Appended>;
+
+  /**
+   * Stores what a reset run says happened, where that differs from what is stored: in one transaction the stored events
+   * from the first differing one on are put aside (`superseded`), these are appended at new positions, the first of them
+   * marked `supersedes`, and the read models follow. Events that do not differ stay, at their positions. Repeated, it
+   * changes nothing; where nothing differs, it is an append.
+   *
+   * @throws {JournalConflict} what would be put aside is in part this very run's: a run does not contradict itself.
+   * @throws {JournalStaleRun} a later run has written since: only the newest run may supersede.
+   * @throws also as `append`
+   */
+  supersede(
+    refId: RefId,
+    events: readonly InstanceEvent[],
+    options: { runId: string; reason: string },
+  ): Promise<Superseded>;
+
+  /** What was put aside of one instance, in the order in which it was stored: when, by which run, why. For audit. */
+  superseded(refId: RefId): Promise<SupersededEntry[]>;
 
   /** One instance's events from `fromSeq` (default 1) on, in order; none for one that is not known. */
   read(refId: RefId, fromSeq?: number): Promise<JournalEntry[]>;
@@ -53,7 +79,8 @@ export interface EventStore {
 
   /**
    * Every event after a position, in order and each once, then those to come. Ends when the signal aborts. To go on
-   * after a crash, follow after the position of the last event dealt with.
+   * after a crash, follow after the position of the last event dealt with. Who is behind does not see what was
+   * superseded meanwhile; who has seen it is told by `supersedes` to forget.
    * @throws {JournalUnavailable} while the database does not answer: follow again from there.
    */
   follow(options?: FollowOptions): AsyncIterable<JournalEntry>;

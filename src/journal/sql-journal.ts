@@ -1,5 +1,6 @@
 import type { IsoTime, RefId } from '../domain/ids.js';
 import { fold, type InstanceEvent, type InstanceState } from '../domain/instance/index.js';
+import type { JournalError } from './errors.js';
 import { type FollowOptions, follow } from './follow.js';
 import type { Journal } from './journal.js';
 import { LifeCache } from './models/life-cache.js';
@@ -9,17 +10,25 @@ import { findBootTimes } from './queries/boot-times.js';
 import { countInstances, findInstances, type InstanceFilter, type InstanceQuery } from './queries/instances.js';
 import { checkLimit } from './queries/page.js';
 import { findUsage, type UsageQuery } from './queries/usage.js';
-import { type Append, type Appended, type Batch, checkAppend, storeBatch } from './store/append.js';
-import { AppendQueue } from './store/append-queue.js';
+import { type Append, type Appended, checkAppend, storeBatch } from './store/append.js';
+import { AppendQueue, isSupersede, type Work } from './store/append-queue.js';
 import type { Database } from './store/database.js';
-import { entriesAfter, entriesOf, headPosition, type JournalEntry } from './store/entries.js';
+import {
+  entriesAfter,
+  entriesOf,
+  headPosition,
+  type JournalEntry,
+  type SupersededEntry,
+  supersededOf,
+} from './store/entries.js';
+import { checkSupersede, type Supersede, type Superseded, storeSupersede } from './store/supersede.js';
 import { SqlWebhookStore } from './webhook-store.js';
 
 /** The journal in a SQL database. */
 export class SqlJournal implements Journal {
   readonly webhooks: SqlWebhookStore;
   private readonly lives = new LifeCache();
-  private readonly queue = new AppendQueue((appends) => this.store(appends));
+  private readonly queue = new AppendQueue((batch) => this.store(batch));
   private readonly wakers = new Set<() => void>();
 
   constructor(private readonly database: Database) {
@@ -30,13 +39,29 @@ export class SqlJournal implements Journal {
     return this.database.where;
   }
 
-  async append(refId: RefId, events: readonly InstanceEvent[]): Promise<Appended> {
-    checkAppend({ refId, events });
-    return await this.queue.add({ refId, events });
+  async append(refId: RefId, events: readonly InstanceEvent[], { runId }: { runId?: string } = {}): Promise<Appended> {
+    const append: Append = { refId, events, ...(runId !== undefined && { runId }) };
+    checkAppend(append);
+    return await this.queue.add(append);
   }
 
-  private async store(appends: readonly Append[]): Promise<Batch['results']> {
-    const { results, lives } = await this.database.writeInTurn((trx) => storeBatch(trx, appends, this.lives));
+  async supersede(
+    refId: RefId,
+    events: readonly InstanceEvent[],
+    { runId, reason }: { runId: string; reason: string },
+  ): Promise<Superseded> {
+    const supersede: Supersede = { refId, events, runId, reason };
+    checkSupersede(supersede);
+    return await this.queue.add(supersede);
+  }
+
+  private async store(batch: readonly Work[]): Promise<(Appended | JournalError)[]> {
+    const { results, lives } = await this.database.writeInTurn(async (trx) => {
+      const [first] = batch;
+      if (!first || !isSupersede(first)) return await storeBatch(trx, batch, this.lives);
+      const superseded = await storeSupersede(trx, first, this.lives); // it comes alone
+      return { results: [superseded.result], lives: superseded.lives };
+    });
     this.lives.keep(lives);
     for (const wake of this.wakers) wake();
     return results;
@@ -44,6 +69,10 @@ export class SqlJournal implements Journal {
 
   async read(refId: RefId, fromSeq = 1): Promise<JournalEntry[]> {
     return await this.database.read((db) => entriesOf(db, refId, fromSeq));
+  }
+
+  async superseded(refId: RefId): Promise<SupersededEntry[]> {
+    return await this.database.read((db) => supersededOf(db, refId));
   }
 
   async readAll({ after = 0, limit = 500 }: { after?: number; limit?: number } = {}): Promise<JournalEntry[]> {

@@ -100,10 +100,11 @@ class Deliverer {
     const { position, retries } = await this.journal.webhooks.pending(this.endpoint.id);
     const room = retries.length < MOST_WAITING;
     const news = room ? await this.journal.readAll({ after: position, limit: WINDOW }) : [];
-    const { due, held } = await this.lanes(retries, news);
+    const { due, held, superseded } = await this.lanes(retries, news);
     const settlement = await this.whileLeased((signal) => this.deliverAll(due, signal));
     const end = news.at(-1)?.position ?? position;
-    const whole = reach(settlement, held, end);
+    const reached = reach(settlement, held, end);
+    const whole = { ...reached, delivered: [...reached.delivered, ...superseded] };
     if (whole.delivered.length + whole.waiting.length === 0 && whole.position === position) return false;
     const settled = await this.journal.webhooks.settle(this.endpoint.id, this.owner, whole);
     if (!settled) this.renewAt = 0; // another took over
@@ -124,7 +125,7 @@ class Deliverer {
   private async lanes(
     retries: readonly Retry[],
     news: readonly JournalEntry[],
-  ): Promise<{ due: Letter[][]; held: Letter[] }> {
+  ): Promise<{ due: Letter[][]; held: Letter[]; superseded: number[] }> {
     const now = Date.now();
     const waiting = new Set<string>();
     const lanes = new Map<string, Letter[]>();
@@ -136,9 +137,13 @@ class Deliverer {
       return dueAt <= now;
     });
     const tries = new Map(ready.map((retry) => [retry.position, retry.tries]));
-    for (const entry of await this.journal.webhooks.entriesAt([...tries.keys()])) {
+    const entries = await this.journal.webhooks.entriesAt([...tries.keys()]);
+    for (const entry of entries) {
       lanes.get(entry.refId)?.push({ entry, tries: tries.get(entry.position) ?? 0, fresh: false });
     }
+    // Superseded after they failed: nobody is to hear of them any more.
+    const found = new Set(entries.map(({ position }) => position));
+    const superseded = [...tries.keys()].filter((position) => !found.has(position));
     const held: Letter[] = [];
     for (const entry of news) {
       if (this.endpoint.types && !this.endpoint.types.includes(entry.event.type)) continue;
@@ -148,7 +153,7 @@ class Deliverer {
       else if (lane) lane.push(letter);
       else lanes.set(entry.refId, [letter]);
     }
-    return { due: [...lanes.values()], held };
+    return { due: [...lanes.values()], held, superseded };
   }
 
   /** Instances beside each other, each one's events after each other. */

@@ -9,6 +9,7 @@ const entries = linesOf(1).map(
     refId,
     event,
     schemaVersion: 1,
+    revision: 0,
     recordedAt: event.at,
   }),
 );
@@ -41,6 +42,15 @@ describe('the envelope', () => {
       sequence: '0000000000000042',
       data: entry.event,
     });
+  });
+
+  it('tells an event that a reset run put in the place of another from that one', () => {
+    const [, entry] = entries as [JournalEntry, JournalEntry];
+    const again = toCloudEvent({ ...entry, revision: 2, supersedes: true });
+    expect(again).toMatchObject({ id: 'v-hard/2~2', supersedes: true });
+    expect(new CloudEvent({ ...again }, true).validate()).toBe(true);
+    for (const name of Object.keys(again)) expect(name).toMatch(/^[a-z0-9]{1,20}$/);
+    expect(toCloudEvent(entry)).not.toHaveProperty('supersedes');
   });
 
   it('has attribute names that the standard allows', () => {

@@ -98,6 +98,6 @@ const NUL = String.fromCharCode(0);
 const HALF_PAIR = /\p{Surrogate}/gu;
 
 /** A vendor's words, as both databases store text alike: no NUL, no half of a surrogate pair, not without end. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text.slice(0, LONGEST).replaceAll(NUL, '\ufffd').replace(HALF_PAIR, '\ufffd');
 }

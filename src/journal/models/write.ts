@@ -72,6 +72,13 @@ export async function deleteRows(trx: Writer, after: string, through?: string): 
   }
 }
 
+/** Deletes what the models hold of one instance. */
+export async function deleteRowsOf(trx: Writer, refId: string): Promise<void> {
+  for (const table of ['journalInstance', 'journalAttempt', 'journalMachine'] as const) {
+    await trx.deleteFrom(table).where('refId', '=', refId).execute();
+  }
+}
+
 /** What the models hold of the same instances, in the order of their keys. */
 export async function storedRows(
   db: Reader,

@@ -1,9 +1,9 @@
 import { type RefId, toIsoTime } from '../../domain/ids.js';
 import type { InstanceEvent } from '../../domain/instance/index.js';
-import { JournalConflict, type JournalError, JournalGap, JournalInvalid } from '../errors.js';
+import { JournalConflict, type JournalError, JournalGap, JournalInvalid, JournalStaleRun } from '../errors.js';
 import { sameJson } from '../json.js';
 import { advance, foldLife, type Life } from '../models/life.js';
-import type { LifeCache } from '../models/life-cache.js';
+import type { Head, KnownLife, LifeCache } from '../models/life-cache.js';
 import { changedRows, chunks, putRows } from '../models/write.js';
 import { SCHEMA_VERSION, toData } from '../stored-event.js';
 import type { Writer } from './database.js';
@@ -14,6 +14,8 @@ import type { EventTable } from './tables.js';
 export interface Append {
   refId: RefId;
   events: readonly InstanceEvent[];
+  /** The run of the workflow that wrote them. */
+  runId?: string;
 }
 
 export interface Appended {
@@ -28,7 +30,7 @@ export interface Appended {
 /** Rows of one transaction, and the lives to remember once it is committed. */
 export interface Batch {
   results: (Appended | JournalError)[];
-  lives: Life[];
+  lives: KnownLife[];
 }
 
 /** @throws {JournalInvalid} for what no journal could take, whatever it holds. */
@@ -60,29 +62,37 @@ export async function storeBatch(trx: Writer, appends: readonly Append[], cache:
   let position = await headPosition(trx);
 
   const results: Batch['results'] = [];
-  for (const { refId, events } of appends) {
-    const life = lives.get(refId);
-    const seq = life?.seq ?? 0;
-    const known = events.filter((event) => event.seq <= seq);
-    const fresh = events.slice(known.length);
+  for (const append of appends) {
+    const { refId, events, runId = '' } = append;
+    const known = lives.get(refId);
+    const seq = known?.head.seq ?? 0;
+    const repeats = events.filter((event) => event.seq <= seq);
+    const fresh = events.slice(repeats.length);
     const [next] = fresh;
-    const repeated = known.length > 0 ? await compareKnown(trx, refId, known, rows) : { position: 0 };
+    const repeated = repeats.length > 0 ? await compareKnown(trx, refId, repeats, rows) : { position: 0 };
+    const stale = next && known && (await staleRun(trx, append, known.head, rows));
     if (repeated instanceof JournalConflict) results.push(repeated);
     else if (next && next.seq !== seq + 1) results.push(new JournalGap(refId, seq + 1, next.seq));
+    else if (stale) results.push(stale);
     else if (!next) results.push({ appended: 0, seq, position: repeated.position });
     else {
-      const grown = grow(life, fresh);
-      if (grown) lives.set(refId, grown);
-      for (const event of fresh) rows.push(toRow(refId, event, ++position, recordedAt));
-      results.push({ appended: fresh.length, seq: grown?.seq ?? seq, position });
+      const revision = known?.head.revision ?? 0;
+      for (const event of fresh) {
+        position += 1;
+        rows.push(toRow(refId, event, { position, recordedAt, runId, revision, supersedes: 0 }));
+      }
+      const life = grow(known?.life, fresh);
+      const last = seq + fresh.length;
+      if (life) lives.set(refId, { life, head: { seq: last, position, runId, revision } });
+      results.push({ appended: fresh.length, seq: last, position });
     }
   }
 
   for (const chunk of chunks(rows)) await trx.insertInto('journalEvent').values(chunk).execute();
-  const changed = [...lives.values()].filter((life) => life !== stored.get(life.refId));
+  const changed = [...lives.values()].filter((known) => known !== stored.get(known.life.refId));
   await putRows(
     trx,
-    changed.map((life) => changedRows(stored.get(life.refId), life)),
+    changed.map(({ life }) => changedRows(stored.get(life.refId)?.life, life)),
   );
   return { results, lives: changed };
 }
@@ -104,12 +114,52 @@ async function compareKnown(
   for (const offered of known) {
     const entry = bySeq.get(offered.seq);
     if (!entry) throw new Error(`${refId}/${offered.seq} is missing below the instance's newest event`);
-    if (!sameJson(entry.event, offered)) return new JournalConflict(refId, offered.seq, entry.event, offered);
+    if (!sameJson(entry.event, offered)) return conflictOf(entry, offered);
   }
   return { position: bySeq.get(known.at(-1)?.seq ?? 0)?.position ?? 0 };
 }
 
-function toRow(refId: RefId, event: InstanceEvent, position: number, recordedAt: string): EventTable {
+export function conflictOf(
+  { refId, event, runId }: { refId: RefId; event: InstanceEvent; runId?: string },
+  offered: InstanceEvent,
+): JournalConflict {
   const { seq, type, at } = event;
-  return { position, refId, seq, type, at, schemaVersion: SCHEMA_VERSION, data: toData(event), recordedAt };
+  return new JournalConflict(refId, seq, { type, at, ...(runId !== undefined && { runId }) }, offered);
+}
+
+/**
+ * Is this run over? Runs of one workflow follow each other, so one that wrote before the newest event's run did, or
+ * whose events were superseded, has nothing more to say: what still comes of it is an activity that outlived its run.
+ * `pending`: rows of this very transaction.
+ */
+export async function staleRun(
+  trx: Writer,
+  { refId, runId = '' }: Append,
+  head: Head,
+  pending: readonly EventTable[] = [],
+): Promise<JournalStaleRun | undefined> {
+  if (runId === '' || head.runId === '' || runId === head.runId) return undefined;
+  const wrote = (row: { refId: string; runId: string }) => row.refId === refId && row.runId === runId;
+  const over =
+    pending.some(wrote) ||
+    (await hasRun(trx, 'journalEvent', refId, runId)) ||
+    (await hasRun(trx, 'journalSuperseded', refId, runId));
+  return over ? new JournalStaleRun(refId, runId, head.runId) : undefined;
+}
+
+async function hasRun(
+  trx: Writer,
+  table: 'journalEvent' | 'journalSuperseded',
+  refId: RefId,
+  runId: string,
+): Promise<boolean> {
+  const query = trx.selectFrom(table).select('position').where('refId', '=', refId).where('runId', '=', runId);
+  return (await query.limit(1).executeTakeFirst()) !== undefined;
+}
+
+type Stored = Pick<EventTable, 'position' | 'recordedAt' | 'runId' | 'revision' | 'supersedes'>;
+
+export function toRow(refId: RefId, event: InstanceEvent, stored: Stored): EventTable {
+  const { seq, type, at } = event;
+  return { refId, seq, type, at, schemaVersion: SCHEMA_VERSION, data: toData(event), ...stored };
 }

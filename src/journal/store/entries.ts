@@ -7,7 +7,10 @@ import type { EventTable } from './tables.js';
 
 /** One event in its place. */
 export interface JournalEntry {
-  /** Its place among the events of all instances: 1, 2, 3 … without a gap, in the order of commits. */
+  /**
+   * Its place among the events of all instances, in the order of commits: 1, 2, 3 … No position is given twice; those
+   * of superseded events are missing.
+   */
   position: number;
   refId: RefId;
   /** As today's code knows it, whatever version it was stored in. */
@@ -16,18 +19,58 @@ export interface JournalEntry {
   schemaVersion: number;
   /** When the journal got it; `event.at` is when it happened. */
   recordedAt: IsoTime;
+  /** The run of the workflow that wrote it; absent where it was not told. */
+  runId?: string;
+  /** How often events of this instance had been superseded when this one was stored: 0, but after a reset. */
+  revision: number;
+  /**
+   * It is the first that a reset run wrote otherwise: what was known of this instance from `event.seq` on no longer
+   * holds, and comes anew from here.
+   */
+  supersedes?: true;
 }
 
-export function toEntry({ position, refId, schemaVersion, recordedAt, ...row }: Selectable<EventTable>): JournalEntry {
-  const { type, seq, at } = row;
+/** An event that no longer holds, kept for audit. */
+export interface SupersededEntry extends JournalEntry {
+  supersededAt: IsoTime;
+  /** The run that took its place. */
+  supersededBy: string;
+  reason: string;
+}
+
+export function toEntry(row: Selectable<EventTable>): JournalEntry {
+  const { position, refId, schemaVersion, recordedAt, revision, type, seq, at } = row;
   const stored = { type, ...(JSON.parse(row.data) as object), seq, at } as StoredEvent;
-  return { position, refId, event: upcast(stored, schemaVersion), schemaVersion, recordedAt };
+  return {
+    position,
+    refId,
+    event: upcast(stored, schemaVersion),
+    schemaVersion,
+    recordedAt,
+    ...(row.runId !== '' && { runId: row.runId }),
+    revision,
+    ...(row.supersedes === 1 && { supersedes: true }),
+  };
 }
 
 /** One instance's entries from `fromSeq` on, in order. */
 export async function entriesOf(db: Reader, refId: RefId, fromSeq = 1): Promise<JournalEntry[]> {
   const query = db.selectFrom('journalEvent').selectAll().where('refId', '=', refId).where('seq', '>=', fromSeq);
   return (await query.orderBy('seq').execute()).map(toEntry);
+}
+
+/** One instance's events that no longer hold, in the order in which they were stored. */
+export async function supersededOf(db: Reader, refId: RefId): Promise<SupersededEntry[]> {
+  const rows = await db
+    .selectFrom('journalSuperseded')
+    .selectAll()
+    .where('refId', '=', refId)
+    .orderBy('position')
+    .execute();
+  return rows.map((row) => {
+    const { supersededAt, supersededBy, reason } = row;
+    return { ...toEntry(row), supersededAt, supersededBy, reason };
+  });
 }
 
 /** Entries of all instances after a position, in order. */

@@ -7,7 +7,7 @@ export type Engine = 'sqlite' | 'postgres';
 
 /** Statements per version; index 0 leads to version 1. */
 export function migrations(engine: Engine): readonly (readonly string[])[] {
-  return [createJournal(engine)];
+  return [createJournal(engine), addRuns(engine)];
 }
 
 export const LATEST_VERSION = migrations('sqlite').length;
@@ -64,6 +64,58 @@ function createJournal(engine: Engine): string[] {
        endpoint ${text}, position ${whole} not null, ref_id ${text}, status ${text}, tries ${whole} not null,
        due_at ${whole} not null, last_error ${text}, updated_at ${text}, primary key (endpoint, position)) ${end}`,
     'create index journal_webhook_delivery_lane on journal_webhook_delivery (endpoint, status, ref_id, position)',
+  ];
+}
+
+/** Whose event each is, and a place for those that a reset run took the place of. */
+function addRuns(engine: Engine): string[] {
+  const text = engine === 'postgres' ? 'text collate "C" not null' : 'text not null';
+  const whole = engine === 'postgres' ? 'bigint' : 'integer';
+  const end = engine === 'sqlite' ? 'strict' : '';
+  return [
+    `alter table journal_event add column run_id ${text} default ''`,
+    `alter table journal_event add column revision ${whole} not null default 0`,
+    `alter table journal_event add column supersedes ${whole} not null default 0`,
+    `create table journal_superseded (
+       position ${whole} primary key, ref_id ${text}, seq ${whole} not null, type ${text}, at ${text},
+       schema_version ${whole} not null, data ${text}, recorded_at ${text}, run_id ${text},
+       revision ${whole} not null, supersedes ${whole} not null,
+       superseded_at ${text}, superseded_by ${text}, reason ${text}) ${end}`,
+    'create index journal_superseded_ref on journal_superseded (ref_id, position)',
+    ...movable(engine),
+  ];
+}
+
+/** An event may leave its table once it stands among the superseded ones, and those stay as they are for good. */
+function movable(engine: Engine): string[] {
+  if (engine === 'sqlite') {
+    const refuse = (what: string) => `begin select raise(abort, '${what}'); end`;
+    return [
+      'drop trigger journal_event_no_delete',
+      `create trigger journal_event_no_delete before delete on journal_event
+         when not exists (select 1 from journal_superseded where position = old.position)
+         ${refuse('the journal is append-only')}`,
+      ...['update', 'delete'].map(
+        (verb) =>
+          `create trigger journal_superseded_no_${verb} before ${verb} on journal_superseded
+             ${refuse('superseded events are kept')}`,
+      ),
+    ];
+  }
+  return [
+    'drop trigger journal_event_append_only on journal_event',
+    `create trigger journal_event_append_only before update or truncate on journal_event
+       for each statement execute function journal_append_only()`,
+    `create function journal_only_superseded() returns trigger language plpgsql as $$ begin
+       if not exists (select 1 from journal_superseded where position = old.position) then
+         raise exception 'the journal is append-only';
+       end if;
+       return old;
+     end $$`,
+    `create trigger journal_event_leaves before delete on journal_event
+       for each row execute function journal_only_superseded()`,
+    `create trigger journal_superseded_kept before update or delete or truncate on journal_superseded
+       for each statement execute function journal_append_only()`,
   ];
 }
 

@@ -17,6 +17,19 @@ export interface EventTable {
   data: string;
   /** When the journal got it. */
   recordedAt: string;
+  /** The run of the workflow that wrote it; '' where it was not told. */
+  runId: string;
+  /** How often events of this instance had been superseded by then. */
+  revision: number;
+  /** 1 for the first event of a revision: it takes the place of what was known from its number on. */
+  supersedes: number;
+}
+
+/** An event that a later run of the workflow took the place of: the row as it was, and by whom, when and why. */
+export interface SupersededTable extends EventTable {
+  supersededAt: string;
+  supersededBy: string;
+  reason: string;
 }
 
 export interface InstanceTable {
@@ -116,6 +129,7 @@ export interface WebhookDeliveryTable {
 
 export interface Tables {
   journalEvent: EventTable;
+  journalSuperseded: SupersededTable;
   journalInstance: InstanceTable;
   journalAttempt: AttemptTable;
   journalMachine: MachineTable;
