@@ -9,6 +9,12 @@ export interface AdapterDeps {
   fetch?: typeof fetch;
   /** Every call at level debug. */
   logger?: Logger;
+  /**
+   * Called once the answer to a create is there, before the adapter has read it. What it throws stands for a connection
+   * that broke at that moment: the machine may exist, and the outcome is `unknown`. How conformance loses an answer,
+   * whatever the vendor's wire; every adapter passes it to its client.
+   */
+  onCreateAnswered?: () => void;
 }
 
 /** One provider, as the registry and config see it. */

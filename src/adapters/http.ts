@@ -22,6 +22,8 @@ export interface HttpClientOptions {
   timeoutMs?: number;
   fetch?: typeof fetch;
   onCall?: (call: HttpCall) => void;
+  /** See `AdapterDeps`. */
+  onCreateAnswered?: () => void;
 }
 
 /** One finished call, for logs and counters. */
@@ -104,7 +106,9 @@ export class HttpClient {
       call.status = response.status;
       if (answer.requestId) call.requestId = answer.requestId;
       if (response.status === 429) this.#limiter.pause(answer.retryAfterMs, request.isCreate === true);
-      return readAnswer(request, response, answer, await response.text());
+      const text = await response.text();
+      if (request.isCreate) this.#options.onCreateAnswered?.();
+      return readAnswer(request, response, answer, text);
     } catch (error) {
       throw error instanceof HttpFailure ? error : toFailure(request, error, deadline, signal);
     } finally {

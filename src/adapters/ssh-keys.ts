@@ -1,6 +1,6 @@
-import type { CreateInstanceAttrs, ProviderLimits } from '../domain/provider.js';
+import type { CreateInstanceAttrs, ProviderLimits, SideResource } from '../domain/provider.js';
 import { HttpFailure } from './http-failure.js';
-import { keyNameOf, keyNamePrefix } from './key-names.js';
+import { keyNameOf, keyNamePrefix, readKeyName } from './key-names.js';
 import type { Priority } from './rate-limiter.js';
 
 /*
@@ -57,6 +57,7 @@ export interface HeldKey extends StoredKey {
 
 export class SshKeys {
   readonly #store: KeyStore;
+  readonly #cloudCredRefId: string;
   readonly #prefix: string;
   readonly #listingLagMs: number;
   readonly #orphanMs: number;
@@ -71,6 +72,7 @@ export class SshKeys {
 
   constructor(store: KeyStore, cloudCredRefId: string, limits: ProviderLimits, timing: KeyTiming = {}) {
     this.#store = store;
+    this.#cloudCredRefId = cloudCredRefId;
     this.#prefix = keyNamePrefix(cloudCredRefId);
     this.#listingLagMs = limits.listingLagMs;
     this.#orphanMs = timing.orphanMs ?? ORPHAN_MS;
@@ -120,6 +122,15 @@ export class SshKeys {
       .finally(() => {
         this.#tidying = undefined;
       });
+  }
+
+  /** Those of this credential, whether a machine uses them or not. */
+  async listOurs(signal: AbortSignal): Promise<SideResource[]> {
+    const keys = (await this.#store.list('read', signal)).filter(({ name }) => name.startsWith(this.#prefix));
+    return keys.map(({ name }) => {
+      const refId = readKeyName(name, this.#cloudCredRefId)?.refId;
+      return { kind: 'ssh-key', name, ...(refId && { refId }) };
+    });
   }
 
   /** Resolves when what the last listing began is done. */

@@ -176,6 +176,22 @@ export interface Provider {
   /** Whole, in a deterministic order, ids unique. */
   listInstanceTypes(signal: AbortSignal): Promise<InstanceType[]>;
   listLocations(signal: AbortSignal): Promise<string[]>;
+
+  /**
+   * What our creates left in the account besides machines: keys, disks, addresses, security groups. Whole or an error.
+   * Absent: a create makes nothing but its machine. Nobody polls it; conformance asks, when all should be gone.
+   */
+  listSideResources?(signal: AbortSignal): Promise<SideResource[]>;
+}
+
+/** A thing that a create of ours made, and that may outlive its machine. */
+export interface SideResource {
+  /** In the vendor's word: `ssh-key`, `disk`. */
+  kind: string;
+  /** By which a person finds it in the vendor's console. */
+  name: string;
+  /** For whose machine it was made, where the thing tells. */
+  refId?: RefId;
 }
 
 /** Tags that carry our identity; callers may not use the prefix. */

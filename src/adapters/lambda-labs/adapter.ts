@@ -8,6 +8,7 @@ import type {
   InstanceType,
   Provider,
   ProviderLimits,
+  SideResource,
 } from '../../domain/provider.js';
 import { findEarlier } from '../earlier.js';
 import { notSupported, toProviderError } from '../failures.js';
@@ -183,6 +184,10 @@ export class LambdaProvider implements Provider {
     return this.#perform('listLocations', this.cloudCredRefId, async () => [
       ...new Set(await this.#client.listRegions(signal)),
     ]);
+  }
+
+  async listSideResources(signal: AbortSignal): Promise<SideResource[]> {
+    return this.#perform('listSideResources', this.cloudCredRefId, () => this.sshKeys.listOurs(signal));
   }
 
   /** Whole or an error, and this credential's only: two credentials may share an account, and so may people. */

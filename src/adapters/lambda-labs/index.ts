@@ -34,6 +34,7 @@ export const lambdaLabsAdapter = defineAdapter({
       timeoutMs,
       fetch: deps.fetch,
       onCall: logCalls(deps.logger, { provider: ID, cloudCredRefId }),
+      onCreateAnswered: deps.onCreateAnswered,
     });
     return new LambdaProvider(new LambdaClient(http), {
       cloudCredRefId,

@@ -70,6 +70,7 @@ export class NetnsProvider implements Provider {
     readonly cloudCredRefId: CloudCredRefId,
     private readonly store: HostStore,
     private readonly supervision: Supervision,
+    private readonly onCreateAnswered: () => void = () => undefined,
   ) {}
 
   /** The id follows from the attempt: a repeat meets the folder that is there, also after a crash in between. */
@@ -83,6 +84,7 @@ export class NetnsProvider implements Provider {
         if ((await this.#statusOf(record)).isUnborn) await this.supervision.begin(cloudId);
         return await this.#toInstance(record);
       });
+      this.onCreateAnswered();
       return { outcome: 'exists', instance, adopted };
     } catch (error) {
       const failure = toError('createInstance', attrs.refId, error).fact;

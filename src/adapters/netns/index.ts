@@ -18,8 +18,8 @@ export const netnsAdapter = defineAdapter({
   id: ID,
   credentialSchema,
   secretFields: [],
-  create({ cloudCredRefId, stateDir }) {
+  create({ cloudCredRefId, stateDir }, { onCreateAnswered }) {
     const store = new HostStore(stateDir);
-    return new NetnsProvider(cloudCredRefId, store, new Supervision(store));
+    return new NetnsProvider(cloudCredRefId, store, new Supervision(store), onCreateAnswered);
   },
 });

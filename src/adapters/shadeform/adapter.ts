@@ -8,6 +8,7 @@ import type {
   InstanceType,
   Provider,
   ProviderLimits,
+  SideResource,
 } from '../../domain/provider.js';
 import { findEarlier } from '../earlier.js';
 import { notSupported, toProviderError } from '../failures.js';
@@ -192,6 +193,10 @@ export class ShadeformProvider implements Provider {
   async #types(signal: AbortSignal): Promise<ShadeInstanceType[]> {
     const types = await this.#client.listInstanceTypes(signal);
     return types.filter(({ deployment_type: kind }) => kind !== 'container');
+  }
+
+  async listSideResources(signal: AbortSignal): Promise<SideResource[]> {
+    return this.#perform('listSideResources', this.cloudCredRefId, () => this.sshKeys.listOurs(signal));
   }
 
   /** Whole or an error, and this credential's only: two credentials may share an account, and so may people. */

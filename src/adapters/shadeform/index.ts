@@ -32,6 +32,7 @@ export const shadeformAdapter = defineAdapter({
       timeoutMs,
       fetch: deps.fetch,
       onCall: logCalls(deps.logger, { provider: ID, cloudCredRefId }),
+      onCreateAnswered: deps.onCreateAnswered,
     });
     const limits = {
       pollIntervalMs,

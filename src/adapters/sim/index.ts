@@ -52,6 +52,7 @@ export const simAdapter = defineAdapter({
       timeoutMs,
       fetch: deps.fetch,
       onCall: logCalls(deps.logger, { provider: 'sim', cloudCredRefId }),
+      onCreateAnswered: deps.onCreateAnswered,
     });
     const declared = CAPABILITIES.filter((capability) => !without.some((other) => other === capability));
     return new SimProvider(new SimClient(http), {
