@@ -515,6 +515,11 @@ describe('the catalog', () => {
       { description: '1x Quadro RTX 6000 (24 GB)', gpus: 1 },
       [{ name: 'Quadro RTX 6000', count: 1, memoryPerGpu: { value: 24, unit: 'GB' } }],
     ],
+    [
+      'gpu_1x_a6000',
+      { description: '1x A6000 (48 GB)', gpu_description: 'A6000 (48 GB)', gpus: 1 },
+      [{ name: 'RTX A6000', count: 1, memoryPerGpu: { value: 48, unit: 'GB' } }],
+    ],
     ['cpu_4x_general', { description: '4x CPU General', gpu_description: 'N/A', gpus: 0 }, []],
     ['odd', { description: 'GPU of tomorrow', gpu_description: 'X1', gpus: 2 }, [{ name: 'X1', count: 2 }]],
   ];

@@ -1,4 +1,5 @@
 import { renderCloudConfig } from '../../domain/firewall.js';
+import { normaliseGpu } from '../../domain/gpu.js';
 import type { CloudCredRefId, IsoTime } from '../../domain/ids.js';
 import { fromMicros, type Money } from '../../domain/money.js';
 import {
@@ -232,7 +233,8 @@ export function toGpus({
   if (count < 1 || model === '' || /\bCPU\b/i.test(`${description} ${gpu}`)) return [];
   const memoryPerGpu =
     gigabytes === undefined ? {} : { memoryPerGpu: { value: Number(gigabytes), unit: 'GB' as const } };
-  return [{ name: model.replace(/^Tesla /, ''), count, ...memoryPerGpu }];
+  const { name = model } = normaliseGpu(model, { ...(gigabytes !== undefined && { memoryGb: Number(gigabytes) }) });
+  return [{ name, count, ...memoryPerGpu }];
 }
 
 const GPU = /^(?:(\d+)x )?(\w[\w .-]*?)(?: \((\d+) GB[^)]*\))?$/;

@@ -1,3 +1,4 @@
+import { normaliseGpu } from '../../domain/gpu.js';
 import { type CloudCredRefId, type IsoTime, type RefId, toIsoTime } from '../../domain/ids.js';
 import { fromMicros, type Money } from '../../domain/money.js';
 import {
@@ -203,11 +204,11 @@ export function toInstanceTypes(shade: ShadeInstanceType): InstanceType[] {
   }));
 }
 
-/** `A100_80GB_PCIe` is an A100 (inferred); the memory is of one. */
+/** `A100_80GB_PCIe` is an A100, `A6000` an RTX A6000; the memory is of one. A name that we do not know stays theirs. */
 function toGpus(configuration: ShadeInstanceType['configuration']): InstanceType['gpus'] {
   const { gpu_type: type = '', num_gpus: count = 0, vram_per_gpu_in_gb: vram } = configuration;
-  const [name = ''] = type.split('_');
-  if (count < 1 || name === '') return [];
+  if (count < 1 || type === '') return [];
+  const { name = type } = normaliseGpu(type, vram === undefined ? {} : { memoryGb: vram });
   return [{ name, count, ...(vram && { memoryPerGpu: { value: vram, unit: 'GB' as const } }) }];
 }
 
