@@ -211,7 +211,7 @@ export function describeAdapter(name: string, harness: AdapterHarness): void {
       it.each(['drop-answer-after-work', 'error-500-after-work', 'late-answer'] as const)(
         'is unknown after %s, and the next call adopts what was made',
         async (fault) => {
-          const { create, strike, cloud } = await scene({}, { timeoutMs: 250 });
+          const { create, strike, cloud } = await scene({}, { timeoutMs: 1_500 });
           await strike('create', fault, { delayMs: 10 * STEP_MS });
           expect((await create('ref-1')).outcome).toBe('unknown');
           expect(existing(await create('ref-1')).adopted).toBe(true);
