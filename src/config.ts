@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { CredentialConfig } from './adapters/credential.js';
 import { readCredentials } from './config/credentials.js';
 import { hideExcept } from './config/hide.js';
+import { readJournalUrl } from './config/journal.js';
 import type { Env, Report } from './config/source.js';
 import { readSshKeys } from './config/ssh-keys.js';
 import { LOG_LEVELS, type LogLevel } from './logging.js';
@@ -20,6 +21,8 @@ export interface Config {
   logLevel: LogLevel;
   /** What happens to machines that carry our identity and that nobody claims. */
   strays: 'report' | 'terminate';
+  /** Where events are kept for good, as `openJournal` takes it; absent: Temporal's own history is all there is. */
+  journalUrl?: string;
 }
 
 /** Everything that is wrong with the configuration, at once. Never holds a value, for it could be a secret. */
@@ -43,7 +46,7 @@ const settings = z.object({
  * Reads the environment and the files it names, and registers every secret with the logger.
  *
  * `SLIPWAY_CREDENTIALS` is needed; `SLIPWAY_SSH_KEYS`, `SLIPWAY_TASK_QUEUE`, `SLIPWAY_LOG_LEVEL` and `SLIPWAY_STRAYS`
- * have defaults. A variable that is set and empty counts as not set.
+ * have defaults; without `SLIPWAY_JOURNAL_URL` no journal is kept. A variable that is set and empty counts as not set.
  * @throws {ConfigError} listing every issue.
  */
 export function loadConfig(env: Env = process.env): Config {
@@ -52,15 +55,18 @@ export function loadConfig(env: Env = process.env): Config {
 
   const credentials = readCredentials(env, report);
   const sshKeys = readSshKeys(env, report);
+  const journalUrl = readJournalUrl(env, report);
   const parsed = settings.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim())));
   for (const issue of parsed.error?.issues ?? []) report(issue.path.join('.'), issue.message);
   if (!parsed.success || issues.length > 0) throw new ConfigError(issues);
 
-  return {
+  const config: Config = {
     credentials: credentials.map((credential) => hideExcept(credential, ['cloudCredRefId', 'provider', 'apiUrl'])),
     sshKeys: hideExcept(sshKeys, []),
     taskQueue: parsed.data.SLIPWAY_TASK_QUEUE,
     logLevel: parsed.data.SLIPWAY_LOG_LEVEL,
     strays: parsed.data.SLIPWAY_STRAYS,
+    ...(journalUrl && { journalUrl }),
   };
+  return hideExcept(config, ['credentials', 'sshKeys', 'taskQueue', 'logLevel', 'strays']);
 }

@@ -6,10 +6,13 @@ import {
   type WorkerInterceptors,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
+import { FactKeeper, type FactKeeperOptions } from './activities/fact-keeper.js';
 import { createActivities } from './activities/index.js';
+import { journaling } from './activities/journaling.js';
 import type { WatchTiming } from './activities/watch.js';
 import { createProviders, getProvider } from './adapters/registry.js';
 import type { Config } from './config.js';
+import { type Journal, JournalUnavailable, openJournal } from './journal/index.js';
 import type { Logger } from './logging.js';
 import type { ServerConnectionOptions } from './temporal/connection.js';
 import { workflowBundle } from './workflow-bundle.js';
@@ -24,6 +27,8 @@ export interface WorkerOptions {
   /** 0 replays the whole history at every task: tests want that. Default 1,000. */
   maxCachedWorkflows?: number;
   watchTiming?: Partial<WatchTiming>;
+  /** Default: where the config says, if it does. */
+  openJournal?: () => Promise<Journal>;
   /** Temporal's own: for tracing, and for tests that break calls. */
   interceptors?: WorkerInterceptors;
 }
@@ -46,6 +51,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const client = new Client({ connection, namespace });
   const providers = createProviders(config);
   const leaving = new AbortController();
+  const { journalUrl } = config;
+  const open = options.openJournal ?? (journalUrl ? () => openJournal(journalUrl) : undefined);
+  const facts = open && (await keepFacts({ open, client, logger }));
   const { activities, watchers } = createActivities({
     provider: (cloudCredRefId) => getProvider(providers, cloudCredRefId),
     sshKeys,
@@ -62,7 +70,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     taskQueue,
     activities,
     workflowBundle: options.bundle ?? (await workflowBundle()),
-    interceptors: options.interceptors,
+    interceptors: withJournal(options.interceptors, facts),
     maxCachedWorkflows: options.maxCachedWorkflows ?? 1_000,
     maxConcurrentWorkflowTaskExecutions: 100,
     // Every watcher and every SSH probe under way holds a slot, and costs next to nothing.
@@ -74,7 +82,10 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
     shutdownForceTime: SHUTDOWN_GRACE_MS + 10_000,
   });
-  const done = worker.run().finally(() => connection.close());
+  const done = worker.run().finally(async () => {
+    await facts?.close();
+    await connection.close();
+  });
   done.catch(() => undefined); // whoever awaits it gets the error
   for (const cloudCredRefId of providers.keys()) await watchers.wake(cloudCredRefId);
   logger.info({ taskQueue, namespace, credentials: [...providers.keys()] }, 'Worker is polling');
@@ -86,6 +97,27 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       await done;
     },
   };
+}
+
+/**
+ * A journal that does not answer keeps no worker from starting: what runs must be ended, and is journaled later.
+ * @throws {JournalError} for a journal that answers, and whose schema is not this code's.
+ */
+async function keepFacts(options: FactKeeperOptions): Promise<FactKeeper> {
+  const facts = new FactKeeper(options);
+  try {
+    await facts.open();
+  } catch (error) {
+    if (!(error instanceof JournalUnavailable)) throw error;
+    options.logger.error({ err: error }, 'The journal does not answer: new machines wait for it');
+  }
+  return facts;
+}
+
+/** Ours comes first: a call that tests break must not have told the journal of what it was not asked. */
+function withJournal(interceptors: WorkerInterceptors | undefined, facts: FactKeeper | undefined): WorkerInterceptors {
+  if (!facts) return interceptors ?? {};
+  return { ...interceptors, activity: [() => ({ inbound: journaling(facts) }), ...(interceptors?.activity ?? [])] };
 }
 
 /** Sends the SDK's own log through ours. Once per process, before any worker. */

@@ -11,9 +11,16 @@ export async function workflowBundle(): Promise<WorkflowBundleOption> {
 }
 
 export async function bundleWorkflows(): Promise<{ code: string }> {
-  const compiled = fileURLToPath(new URL('./workflows/index.js', import.meta.url));
-  const workflowsPath = existsSync(compiled) ? compiled : compiled.replace(/\.js$/, '.ts');
-  return await bundleWorkflowCode({ workflowsPath, logger: QUIET });
+  return await bundleWorkflowCode({
+    workflowsPath: modulePath('./workflows/index.js'),
+    workflowInterceptorModules: [modulePath('./workflows/journal-feed.js')],
+    logger: QUIET,
+  });
+}
+
+function modulePath(path: string): string {
+  const compiled = fileURLToPath(new URL(path, import.meta.url));
+  return existsSync(compiled) ? compiled : compiled.replace(/\.js$/, '.ts');
 }
 
 /** Webpack says a page about every success; an error it throws. */

@@ -75,6 +75,25 @@ describe('the settings', () => {
   });
 });
 
+describe('the journal', () => {
+  const at = (url: string) => load([SIM], { SLIPWAY_JOURNAL_URL: url }).journalUrl;
+
+  it.each(['sqlite:/var/lib/slipway/journal.db', 'journal.db', 'postgres://slipway@db.internal/journal'])(
+    'may be at %s',
+    (url) => expect(at(url)).toBe(url),
+  );
+
+  it.each(['mysql://db/journal', 'postgres://[', 'https://db/journal'])('is refused at %s, by the name', (url) => {
+    expect(issuesOf(() => at(url))).toEqual([expect.stringMatching(/^SLIPWAY_JOURNAL_URL: must be sqlite:/)]);
+  });
+
+  it('shows its address to nobody, and its password is a secret', () => {
+    const config = load([SIM], { SLIPWAY_JOURNAL_URL: 'postgres://slipway:hunter-22%21@db/journal' });
+    expect(`${JSON.stringify(config)} ${inspect(config)}`).not.toContain('hunter-22');
+    expect(redact('connect as hunter-22! failed')).toBe('connect as [redacted] failed');
+  });
+});
+
 describe('the credentials', () => {
   it('take values from the environment, and from files next to them', () => {
     file('key.txt', 'sim-key-from-file\n');

@@ -8,6 +8,7 @@ const CLASSES: Record<ActivityClass, string> = {
   resolve: 'looks for what an unanswered create made',
   command: 'stop, start, reboot, firewall, tags, type, volume',
   end: 'ends a machine',
+  record: 'tells the journal',
   probe: 'waits for SSH',
   watch: 'watches an account',
 };

@@ -176,7 +176,7 @@ export interface FailureFact {
   /** The provider's id of the refused call, for its support desk. */
   requestId?: string;
   retryAfterMs?: number;
-  /** Refused on the memory of another request's refusal: the provider was not asked. */
+  /** The provider was not asked: another request was refused a moment ago, or the journal holds new machines back. */
   isRemembered?: boolean;
 }
 

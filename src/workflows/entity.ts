@@ -1,4 +1,4 @@
-import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, patched, workflowInfo } from '@temporalio/workflow';
 import { type CloudId, type IsoTime, type OfferId, toEpochMs, toIsoTime } from '../domain/ids.js';
 import {
   type Command,
@@ -17,7 +17,9 @@ import {
   record,
 } from '../domain/instance/index.js';
 import type { EventsPage, Recorded } from './messages.js';
+import { activities } from './policies.js';
 import { tellStory } from './story.js';
+import { type JournalMark, Unjournaled } from './unjournaled.js';
 
 /** What travels through continue-as-new: plain JSON, for a Map would arrive as `{}`. */
 export interface InstanceSnapshot {
@@ -28,6 +30,7 @@ export interface InstanceSnapshot {
   /** The watcher tells each of these once: they must not get lost between two runs. */
   suspicion?: Observation;
   unclaimed?: Observation[];
+  journal?: JournalMark;
 }
 
 /** How many events a workflow keeps for its readers. At some 300 bytes each this stays far below a payload's limit. */
@@ -55,19 +58,22 @@ export class Instance {
   orderGiven: string | undefined;
   /** Called for each machine that must be ended beside the main one. */
   onStray: (cloudId: CloudId) => void = () => undefined;
+  readonly unjournaled: Unjournaled;
+  private isDelivering = false;
 
-  private constructor(state: InstanceState, events: InstanceEvent[]) {
+  private constructor(state: InstanceState, events: InstanceEvent[], journal: JournalMark | 'new' | undefined) {
     this.current = state;
     this.events = events;
+    this.unjournaled = new Unjournaled(state.refId, () => this.events, journal);
   }
 
   static begin(request: InstanceRequest): Instance {
     const requested: InstanceEvent = { type: 'InstanceRequested', request, seq: 1, at: now() };
-    return new Instance(open(requested), [requested]);
+    return new Instance(open(requested), [requested], 'new');
   }
 
   static resume(snapshot: InstanceSnapshot): Instance {
-    const instance = new Instance(snapshot.state, snapshot.events);
+    const instance = new Instance(snapshot.state, snapshot.events, snapshot.journal);
     instance.lastSeen = snapshot.lastSeen;
     instance.suspicion = snapshot.suspicion;
     for (const seen of snapshot.unclaimed ?? []) instance.unclaimed.set(seen.cloudId, seen);
@@ -94,6 +100,7 @@ export class Instance {
       ...(this.lastSeen && { lastSeen: this.lastSeen }),
       ...(this.suspicion && { suspicion: this.suspicion }),
       ...(this.unclaimed.size > 0 && { unclaimed: [...this.unclaimed.values()] }),
+      journal: this.unjournaled.snapshot(),
     };
   }
 
@@ -182,6 +189,28 @@ export class Instance {
   /** Updates search attributes and the story in Temporal's UI; nothing when nothing changed. */
   publish(): void {
     tellStory(this.current, this.events);
+  }
+
+  /**
+   * Brings to the journal what no step follows for a while. Goes on beside the main loop, for as long as it takes: a
+   * journal that is down holds nobody up here.
+   */
+  deliver(): void {
+    if (this.isDelivering || this.isDelivered) return;
+    this.isDelivering = true;
+    const { recordEvents } = activities('record', 'tell the journal');
+    const work = async () => {
+      while (!this.isDelivered) await recordEvents();
+    };
+    void work().finally(() => {
+      this.isDelivering = false;
+    });
+  }
+
+  get isDelivered(): boolean {
+    const { isOwed } = this.unjournaled;
+    // Rare: it came to rest before any activity ran. Runs that are older than the journal did not ask then.
+    return isOwed === 'maybe' ? !patched('ask-for-the-journal') : !isOwed;
   }
 
   /** Waits until `done`, a new intent, or `by`. Answers false when the time ran out. */

@@ -26,6 +26,7 @@ import {
   toView,
 } from '../domain/instance/index.js';
 import { Instance, type InstanceSnapshot } from './entity.js';
+import { feedJournal } from './journal-feed.js';
 import {
   type CommandInput,
   describeQuery,
@@ -75,6 +76,7 @@ const STEPS: Record<ActivePhase, Step> = {
  */
 export async function instance(request: InstanceRequestInput, snapshot?: InstanceSnapshot): Promise<InstanceView> {
   const entity = snapshot ? Instance.resume(snapshot) : Instance.begin(checked(request));
+  feedJournal(entity);
   const strays = new StraySettler(entity);
   answerMessages(entity, strays); // before the first await, so that no early update is refused
   CancellationScope.current().cancelRequested.catch(() => {
@@ -90,9 +92,13 @@ async function live(entity: Instance, strays: StraySettler, request: InstanceReq
     strays.settleAll();
     if (isActive(entity.phase)) await STEPS[entity.phase](entity, request);
   }
-  while (!isActive(entity.phase) && !strays.isSettled && !entity.isLong) await entity.until(() => strays.isSettled);
+  const isOver = () => strays.isSettled && entity.isDelivered;
+  while (!isActive(entity.phase) && !isOver() && !entity.isLong) {
+    entity.deliver();
+    await entity.until(isOver);
+  }
   entity.publish();
-  if (isActive(entity.phase) || !strays.isSettled) return await goOnAsNew(entity, strays, request);
+  if (isActive(entity.phase) || !isOver()) return await goOnAsNew(entity, strays, request);
   await condition(allHandlersFinished);
   return toView(entity.state);
 }

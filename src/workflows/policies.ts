@@ -17,6 +17,8 @@ export type ActivityClass =
   | 'command'
   /** Ends a machine: never given up, whatever the error. */
   | 'end'
+  /** Tells the journal: never given up. */
+  | 'record'
   /** Waits for SSH by itself, inside one attempt. */
   | 'probe'
   /** Runs for as long as there is something to watch. */
@@ -28,6 +30,7 @@ const RETRIED: Record<ActivityClass, ReadonlySet<ErrorRetry>> = {
   resolve: new Set(['no', 'later', 'backoff', 'once', 'reads', 'gaps']),
   command: new Set(['later', 'backoff', 'once', 'reads', 'gaps']),
   end: new Set(['no', 'later', 'backoff', 'once', 'reads', 'gaps']),
+  record: new Set(['no', 'later', 'backoff', 'once', 'reads', 'gaps']),
   probe: new Set(['later', 'backoff', 'reads']),
   watch: new Set(['no', 'later', 'backoff', 'once', 'reads', 'gaps']),
 };
@@ -64,7 +67,8 @@ const BASE: Record<ActivityClass, ActivityOptions> = {
   },
   resolve: {
     startToCloseTimeout: 10 * MINUTE,
-    retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 5 * MINUTE },
+    // Something may be billing: an outage is looked into again within the minute, however long it lasts.
+    retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: MINUTE },
     priority: { priorityKey: 3 },
   },
   command: {
@@ -75,8 +79,13 @@ const BASE: Record<ActivityClass, ActivityOptions> = {
   },
   end: {
     startToCloseTimeout: 10 * MINUTE,
-    retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 15 * MINUTE },
+    retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: MINUTE },
     priority: { priorityKey: 1 },
+  },
+  record: {
+    startToCloseTimeout: MINUTE,
+    retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: MINUTE },
+    priority: { priorityKey: 4 },
   },
   probe: {
     retry: { initialInterval: 500, backoffCoefficient: 2, maximumInterval: 10_000 },

@@ -7,6 +7,7 @@ import type { WatchTiming } from '../../src/activities/watch.js';
 import { SlipwayClient } from '../../src/client/client.js';
 import type { Config } from '../../src/config.js';
 import type { InstanceRequestInput } from '../../src/domain/instance/index.js';
+import type { Journal } from '../../src/journal/index.js';
 import { createLogger, type Logger, type LogLevel } from '../../src/logging.js';
 import { type Simcloud, type SimcloudOptions, startSimcloud } from '../../src/simcloud/index.js';
 import { installRuntime, type RunningWorker, startWorker } from '../../src/worker.js';
@@ -26,6 +27,7 @@ export interface SlipwayOptions {
   logger?: Logger;
   /** Of a Temporal server of the test's own. */
   address?: string;
+  openJournal?: () => Promise<Journal>;
   /** Breaks calls on their way: see `injection.ts`. */
   interceptors?: WorkerInterceptors;
 }
@@ -71,6 +73,7 @@ export async function openSlipway(options: SlipwayOptions = {}): Promise<TestSli
       maxCachedWorkflows: more.maxCachedWorkflows ?? options.maxCachedWorkflows,
       watchTiming: more.watchTiming ?? options.watchTiming,
       interceptors: options.interceptors,
+      openJournal: more.openJournal ?? options.openJournal,
     });
   const worker = await start();
   const connection = await Connection.connect({ address });

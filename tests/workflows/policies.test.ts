@@ -43,6 +43,7 @@ const EXPECTED: Record<ActivityClass, { ends: ErrorKind[]; twice?: ErrorKind[] }
   resolve: { ends: [] },
   end: { ends: [] },
   watch: { ends: [] },
+  record: { ends: [] },
 };
 
 /** As the product's activities have it. */
@@ -54,6 +55,7 @@ const PATIENCE: Record<ActivityClass, Patience> = {
   resolve: 'forever',
   end: 'forever',
   watch: 'forever',
+  record: 'forever',
 };
 
 const activities: FlakyActivities = {

@@ -11,6 +11,7 @@ export function addWorker(program: Command): void {
         'Configured by the environment:',
         '  SLIPWAY_CREDENTIALS  file: [{ "cloudCredRefId", "provider", … }]; needed',
         '  SLIPWAY_SSH_KEYS     file: { "default": "path of a private key" }',
+        '  SLIPWAY_JOURNAL_URL  where events are kept: a file, or postgres://…; default: nowhere',
         '  SLIPWAY_TASK_QUEUE   default slipway',
         '  SLIPWAY_LOG_LEVEL    default info',
         '  SLIPWAY_STRAYS       report (default) or terminate',

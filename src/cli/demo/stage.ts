@@ -91,7 +91,11 @@ async function writeFiles(folder: string, credential: Record<string, unknown>) {
   await writeFile(at('ssh-keys.json'), JSON.stringify({ default: 'worker_ed25519' }));
   await writeFile(at('credentials.json'), JSON.stringify([credential]), { mode: 0o600 });
   return {
-    files: { SLIPWAY_CREDENTIALS: at('credentials.json'), SLIPWAY_SSH_KEYS: at('ssh-keys.json') },
+    files: {
+      SLIPWAY_CREDENTIALS: at('credentials.json'),
+      SLIPWAY_SSH_KEYS: at('ssh-keys.json'),
+      SLIPWAY_JOURNAL_URL: at('journal.db'),
+    },
     user: { publicKey: userKey.public, privateKey: userKey.private },
   };
 }

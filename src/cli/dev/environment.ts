@@ -8,5 +8,6 @@ export function workerEnvironment(env: NodeJS.ProcessEnv, cwd: string): NodeJS.P
     ...env,
     SLIPWAY_CREDENTIALS: env.SLIPWAY_CREDENTIALS?.trim() || home.credentials,
     SLIPWAY_SSH_KEYS: env.SLIPWAY_SSH_KEYS?.trim() || home.sshKeys,
+    SLIPWAY_JOURNAL_URL: env.SLIPWAY_JOURNAL_URL?.trim() || home.journal,
   };
 }

@@ -11,6 +11,7 @@ export interface DevHome {
   temporalLog: string;
   workerLog: string;
   simcloudData: string;
+  journal: string;
   credentials: string;
   sshKeys: string;
   workerKey: string;
@@ -29,6 +30,7 @@ export function devHome(cwd: string): DevHome {
     temporalLog: at('temporal.log'),
     workerLog: at('worker.log'),
     simcloudData: at('simcloud.json'),
+    journal: at('journal.db'),
     credentials: at('credentials.json'),
     sshKeys: at('ssh-keys.json'),
     workerKey: at('worker_ed25519'),

@@ -55,8 +55,10 @@ async function runAlone(home: DevHome, cwd: string): Promise<void> {
     stops.unshift(cloud.stop);
     await writeCredentials(home, cloud.url, DEFAULT_ACCOUNT.apiKey);
 
-    const env = { ...workerEnvironment(process.env, cwd), SLIPWAY_TASK_QUEUE: TASK_QUEUE };
-    const config = loadConfig({ ...env, SLIPWAY_CREDENTIALS: home.credentials, SLIPWAY_SSH_KEYS: home.sshKeys });
+    const env: NodeJS.ProcessEnv = { ...workerEnvironment(process.env, cwd), SLIPWAY_TASK_QUEUE: TASK_QUEUE };
+    const journal = env.SLIPWAY_JOURNAL_URL?.trim() || home.journal; // its folder may have come to be just now
+    const files = { SLIPWAY_CREDENTIALS: home.credentials, SLIPWAY_SSH_KEYS: home.sshKeys };
+    const config = loadConfig({ ...env, ...files, SLIPWAY_JOURNAL_URL: journal });
     const logger = createLogger({ level: config.logLevel, name: 'worker', destination: destination(home.workerLog) });
     installRuntime(logger);
     const { address, namespace, uiAddress = '' } = server;

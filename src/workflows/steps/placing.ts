@@ -9,6 +9,7 @@ import { activities } from '../policies.js';
 export async function place(instance: Instance): Promise<void> {
   instance.record({ type: 'PlaceNext' });
   if (instance.phase !== 'placing') return;
+  instance.deliver();
   await instance.until(() => false, instance.state.awaitingUntil, 'until an offer is worth asking again');
 }
 

@@ -13,6 +13,7 @@ export async function rest(instance: Instance): Promise<void> {
   if (change) return await apply(instance, change);
   // A start that was refused for lack of stock is tried again; everything else waits for somebody.
   const { startRetry } = instance.state;
+  instance.deliver();
   await instance.until(
     () => instance.phase !== phase || instance.suspicion !== undefined || instance.isLong,
     startRetry?.at,
@@ -23,6 +24,7 @@ export async function rest(instance: Instance): Promise<void> {
 /** A parked instance costs nothing and waits for a person. */
 export async function park(instance: Instance): Promise<void> {
   instance.suspicion = undefined; // a kept machine is looked at when somebody retries
+  instance.deliver();
   await instance.until(() => instance.isLong);
 }
 

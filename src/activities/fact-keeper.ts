@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { instanceWorkflowId, type RefId } from '../domain/ids.js';
+import type { JournalParcel } from '../domain/journaling.js';
+import { type Journal, JournalConflict, JournalGap, JournalStaleRun, JournalUnavailable } from '../journal/index.js';
+import type { Logger } from '../logging.js';
+import { type FactSink, JournalDown } from './journaling.js';
+
+export interface FactKeeperOptions {
+  /** Opens the journal. Called again after it failed. @throws {JournalUnavailable} */
+  open(): Promise<Journal>;
+  client: Client;
+  logger: Logger;
+}
+
+/** How long the facts of one activity may hold it up, in ms. Safe to cut off: what was stored meanwhile is skipped later. */
+const KEEP_WITHIN_MS = 5_000;
+/** A journal that did not answer is not asked again for this long, in ms: every activity would wait for it in turn. */
+const REST_MS = 1_000;
+
+/** Takes facts to the journal, which may be away: then it says so at once, and tries again later. */
+export class FactKeeper implements FactSink {
+  private journal: Promise<Journal> | undefined;
+  private down: { until: number; message: string } | undefined;
+
+  constructor(private readonly options: FactKeeperOptions) {}
+
+  async keep(parcel: JournalParcel['journal'], runId: string): Promise<number> {
+    if (parcel.events.length === 0) return parcel.upTo; // the workflow sends them next time: now it knows of us
+    if (this.down && Date.now() < this.down.until) throw new JournalDown(this.down.message);
+    const overdue = new AbortController();
+    try {
+      const kept = await Promise.race([this.store(parcel, runId), this.tooLate(overdue.signal)]);
+      if (this.down) this.options.logger.info('The journal answers again');
+      this.down = undefined;
+      return kept;
+    } catch (error) {
+      throw this.noteDown(error);
+    } finally {
+      overdue.abort();
+    }
+  }
+
+  async close(): Promise<void> {
+    const journal = await this.journal?.catch(() => undefined);
+    await journal?.close();
+  }
+
+  private async store(parcel: JournalParcel['journal'], runId: string): Promise<number> {
+    const { refId, events } = parcel;
+    const journal = await this.opened();
+    try {
+      return (await journal.append(refId, events, { runId })).seq;
+    } catch (error) {
+      if (error instanceof JournalGap) return this.fillGap(error, parcel);
+      if (error instanceof JournalStaleRun) return this.lastOf(parcel); // a reset ended that run: nobody reads the answer
+      if (!(error instanceof JournalConflict)) throw error;
+      if (await this.isReset(error, runId)) return await this.supersede(journal, parcel, runId);
+      const fields = { refId, seq: error.seq, err: error };
+      this.options.logger.error(fields, 'The journal knows another fact under this number');
+      return this.lastOf(parcel); // nothing that sending it again would mend
+    }
+  }
+
+  private async supersede(
+    journal: Journal,
+    { refId, events }: JournalParcel['journal'],
+    runId: string,
+  ): Promise<number> {
+    const reason = `temporal workflow reset: run ${runId} took over`;
+    const { seq } = await journal.supersede(refId, events, { runId, reason });
+    this.options.logger.warn({ refId, runId }, 'A reset made other facts: the ones before are set aside');
+    return seq;
+  }
+
+  private lastOf({ events, upTo }: JournalParcel['journal']): number {
+    return events.at(-1)?.seq ?? upTo;
+  }
+
+  /** The journal lacks facts that it once had: it was put back from a backup. The workflow sends them again, if it can. */
+  private fillGap({ refId, expectedSeq, offeredSeq }: JournalGap, parcel: JournalParcel['journal']): number {
+    const wasThere = parcel.upTo >= expectedSeq;
+    const fields = { refId, expectedSeq, offeredSeq };
+    if (wasThere) this.options.logger.warn(fields, 'The journal has lost facts: they are sent again');
+    else this.options.logger.error(fields, 'The journal lacks facts that the workflow does not hold any more');
+    return wasThere ? expectedSeq - 1 : this.lastOf(parcel);
+  }
+
+  /** The other facts are an earlier run's, and this run is the one that lives. */
+  private async isReset({ refId, stored }: JournalConflict, runId: string): Promise<boolean> {
+    if (!stored.runId || stored.runId === runId) return false;
+    return (await this.presentRun(refId)) === runId;
+  }
+
+  private async presentRun(refId: RefId): Promise<string> {
+    const { runId } = await this.options.client.workflow.getHandle(instanceWorkflowId(refId)).describe();
+    return runId;
+  }
+
+  /** Opens the journal ahead of the first fact. @throws {JournalError} */
+  async open(): Promise<void> {
+    await this.opened();
+  }
+
+  private opened(): Promise<Journal> {
+    this.journal ??= this.options.open().catch((error) => {
+      this.journal = undefined;
+      throw error;
+    });
+    return this.journal;
+  }
+
+  private async tooLate(signal: AbortSignal): Promise<never> {
+    await sleep(KEEP_WITHIN_MS, undefined, { signal });
+    throw new JournalUnavailable(`The journal did not answer within ${KEEP_WITHIN_MS} ms`);
+  }
+
+  private noteDown(error: unknown): unknown {
+    if (!(error instanceof JournalUnavailable)) return error;
+    if (!this.down) this.options.logger.error({ err: error }, 'The journal does not answer: new machines wait for it');
+    this.down = { until: Date.now() + REST_MS, message: error.message };
+    return new JournalDown(error.message);
+  }
+}

@@ -1,0 +1,53 @@
+import type { RefId } from '../domain/ids.js';
+import type { InstanceEvent } from '../domain/instance/index.js';
+import type { JournalParcel } from '../domain/journaling.js';
+
+/** What a workflow knows of the journal: plain JSON, for it travels through continue-as-new. */
+export interface JournalMark {
+  /** `unknown` until an activity was answered. */
+  journal: 'unknown' | 'none' | 'there';
+  /** The newest fact that is in it. */
+  upTo: number;
+}
+
+/** A run that began before there was a journal does not expect one, and asks with each activity. */
+const NO_JOURNAL: JournalMark = { journal: 'none', upTo: 0 };
+
+/** The facts of one instance that the journal is not known to have. */
+export class Unjournaled {
+  private mark: JournalMark;
+
+  constructor(
+    private readonly refId: RefId,
+    private readonly events: () => readonly InstanceEvent[],
+    mark: JournalMark | 'new' = NO_JOURNAL,
+  ) {
+    this.mark = mark === 'new' ? { journal: 'unknown', upTo: 0 } : mark;
+  }
+
+  snapshot(): JournalMark {
+    return { ...this.mark };
+  }
+
+  parcel(): JournalParcel {
+    const { journal, upTo } = this.mark;
+    const events = journal === 'none' ? [] : this.events().filter(({ seq }) => seq > upTo);
+    return { journal: { refId: this.refId, upTo, events } };
+  }
+
+  /**
+   * An activity was answered: the journal has all facts up to `upTo`, or there is none. An answer that is older than
+   * another's is passed over; one below what was sent means that the journal has lost some: they are sent again.
+   */
+  confirm({ journal: sent }: JournalParcel, upTo: number | undefined): void {
+    if (upTo === undefined) this.mark = { journal: 'none', upTo: this.mark.upTo };
+    else this.mark = { journal: 'there', upTo: upTo < sent.upTo ? upTo : Math.max(upTo, this.mark.upTo) };
+  }
+
+  /** `maybe`: facts are waiting, and nobody was asked yet whether there is a journal. */
+  get isOwed(): boolean | 'maybe' {
+    const { journal, upTo } = this.mark;
+    if (journal === 'none' || upTo >= (this.events().at(-1)?.seq ?? 0)) return false;
+    return journal === 'there' || 'maybe';
+  }
+}
