@@ -5,6 +5,7 @@ import { hideExcept } from './config/hide.js';
 import { readJournalUrl } from './config/journal.js';
 import type { Env, Report } from './config/source.js';
 import { readSshKeys } from './config/ssh-keys.js';
+import { type HealthAddress, toHealthAddress } from './health.js';
 import { LOG_LEVELS, type LogLevel } from './logging.js';
 
 export type { CredentialConfig } from './adapters/credential.js';
@@ -23,6 +24,8 @@ export interface Config {
   strays: 'report' | 'terminate';
   /** Where events are kept for good, as `openJournal` takes it; absent: Temporal's own history is all there is. */
   journalUrl?: string;
+  /** Where the worker says how it is; absent: nowhere. */
+  healthAddress?: HealthAddress;
 }
 
 /** Everything that is wrong with the configuration, at once. Never holds a value, for it could be a secret. */
@@ -40,13 +43,21 @@ const settings = z.object({
   SLIPWAY_TASK_QUEUE: z.string().trim().min(1).default('slipway'),
   SLIPWAY_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   SLIPWAY_STRAYS: z.enum(['report', 'terminate']).default('report'),
+  SLIPWAY_HEALTH_ADDRESS: z
+    .string()
+    .transform((text, context) => {
+      const address = toHealthAddress(text);
+      if (address === undefined) context.addIssue('must be host:port, or a port');
+      return address;
+    })
+    .optional(),
 });
 
 /**
  * Reads the environment and the files it names, and registers every secret with the logger.
  *
- * `SLIPWAY_CREDENTIALS` is needed; `SLIPWAY_SSH_KEYS`, `SLIPWAY_TASK_QUEUE`, `SLIPWAY_LOG_LEVEL` and `SLIPWAY_STRAYS`
- * have defaults; without `SLIPWAY_JOURNAL_URL` no journal is kept. A variable that is set and empty counts as not set.
+ * `SLIPWAY_CREDENTIALS` is needed; `docs/configuration.md` has them all, with their defaults. A variable that is set
+ * and empty counts as not set.
  * @throws {ConfigError} listing every issue.
  */
 export function loadConfig(env: Env = process.env): Config {
@@ -67,6 +78,7 @@ export function loadConfig(env: Env = process.env): Config {
     logLevel: parsed.data.SLIPWAY_LOG_LEVEL,
     strays: parsed.data.SLIPWAY_STRAYS,
     ...(journalUrl && { journalUrl }),
+    healthAddress: parsed.data.SLIPWAY_HEALTH_ADDRESS,
   };
-  return hideExcept(config, ['credentials', 'sshKeys', 'taskQueue', 'logLevel', 'strays']);
+  return hideExcept(config, ['credentials', 'sshKeys', 'taskQueue', 'logLevel', 'strays', 'healthAddress']);
 }

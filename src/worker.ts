@@ -12,6 +12,7 @@ import { journaling } from './activities/journaling.js';
 import type { WatchTiming } from './activities/watch.js';
 import { createProviders, getProvider } from './adapters/registry.js';
 import type { Config } from './config.js';
+import type { Health } from './health.js';
 import { type Journal, JournalUnavailable, openJournal } from './journal/index.js';
 import type { Logger } from './logging.js';
 import type { ServerConnectionOptions } from './temporal/connection.js';
@@ -36,12 +37,18 @@ export interface WorkerOptions {
 export interface RunningWorker {
   /** Resolves once it has stopped; rejects when it failed. */
   done: Promise<void>;
+  /** How it is just now; asks Temporal, briefly. Never rejects. */
+  health(): Promise<Health>;
   /** Takes no more work, lets what runs finish for a while, then returns. */
   stop(): Promise<void>;
 }
 
 /** Long enough for a provider call under way to be answered, in ms: what is cut off must be looked up later. */
-const SHUTDOWN_GRACE_MS = 20_000;
+export const SHUTDOWN_GRACE_MS = 20_000;
+/** By then it has stopped, in ms; whoever ends it with SIGKILL waits longer (`stop_grace_period`). */
+export const SHUTDOWN_FORCE_MS = SHUTDOWN_GRACE_MS + 10_000;
+/** A health check that waited longer would be given up by whoever asked. */
+const HEALTH_WITHIN_MS = 3_000;
 
 /** Wires everything, and polls until it is stopped. Wakes the watcher of every credential that it holds. */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
@@ -80,7 +87,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     // A worker that dies takes its sticky tasks with it: another takes over after this.
     stickyQueueScheduleToStartTimeout: 5_000,
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
-    shutdownForceTime: SHUTDOWN_GRACE_MS + 10_000,
+    shutdownForceTime: SHUTDOWN_FORCE_MS,
   });
   const done = worker.run().finally(async () => {
     await facts?.close();
@@ -91,6 +98,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   logger.info({ taskQueue, namespace, credentials: [...providers.keys()] }, 'Worker is polling');
   return {
     done,
+    health: async () => ({
+      state: worker.getState(),
+      isPolling: isPolling(worker),
+      isTemporalReachable: await answers(connection, namespace),
+    }),
     stop: async () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       leaving.abort();
@@ -118,6 +130,19 @@ async function keepFacts(options: FactKeeperOptions): Promise<FactKeeper> {
 function withJournal(interceptors: WorkerInterceptors | undefined, facts: FactKeeper | undefined): WorkerInterceptors {
   if (!facts) return interceptors ?? {};
   return { ...interceptors, activity: [() => ({ inbound: journaling(facts) }), ...(interceptors?.activity ?? [])] };
+}
+
+function isPolling(worker: Worker): boolean {
+  const { workflowPollerState, activityPollerState } = worker.getStatus();
+  return workflowPollerState === 'POLLING' && activityPollerState === 'POLLING';
+}
+
+async function answers(connection: NativeConnection, namespace: string): Promise<boolean> {
+  const ask = () => connection.workflowService.describeNamespace({ namespace });
+  return await connection.withDeadline(Date.now() + HEALTH_WITHIN_MS, ask).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Sends the SDK's own log through ours. Once per process, before any worker. */

@@ -56,6 +56,13 @@ describe('the settings', () => {
     expect(load([SIM], env)).toMatchObject({ taskQueue: 'other', logLevel: 'debug', strays: 'terminate' });
   });
 
+  it('say where the worker answers whether it works: nowhere unless asked, and nowhere by mistake', () => {
+    expect(load([SIM]).healthAddress).toBeUndefined();
+    const at = (text: string) => load([SIM], { SLIPWAY_HEALTH_ADDRESS: text });
+    expect(at('0.0.0.0:8090').healthAddress).toEqual({ host: '0.0.0.0', port: 8090 });
+    expect(issuesOf(() => at('everywhere'))).toEqual([expect.stringMatching(/^SLIPWAY_HEALTH_ADDRESS: /)]);
+  });
+
   it('that are set and empty count as not set', () => {
     const env = { SLIPWAY_TASK_QUEUE: '', SLIPWAY_LOG_LEVEL: ' ', SLIPWAY_STRAYS: '', SLIPWAY_SSH_KEYS: '' };
     expect(load([SIM], env)).toMatchObject({ taskQueue: 'slipway', logLevel: 'info', strays: 'report' });

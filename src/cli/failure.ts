@@ -50,6 +50,7 @@ const BY_NAME: Record<string, string> = {
   TemporalConfigInvalid: 'InvalidRequest',
   TemporalCliPathUnusable: 'InvalidRequest',
   SearchAttributesUnavailable: 'InvalidRequest',
+  NamespaceUnavailable: 'InvalidRequest',
   NoServer: 'Unreachable',
   TemporalUnreachable: 'Unreachable',
   TemporalRefused: 'Unreachable',

@@ -5,8 +5,10 @@ import { addDebt } from './commands/debt.js';
 import { addDemo } from './commands/demo.js';
 import { addDev } from './commands/dev.js';
 import { addEvents } from './commands/events.js';
+import { addHealth } from './commands/health.js';
 import { addLs } from './commands/ls.js';
 import { addOrders } from './commands/orders.js';
+import { addPrepare } from './commands/prepare.js';
 import { addProvision } from './commands/provision.js';
 import { addRelease } from './commands/release.js';
 import { addShow } from './commands/show.js';
@@ -26,6 +28,8 @@ const COMMANDS = [
   addChanges,
   addRelease,
   addWorker,
+  addHealth,
+  addPrepare,
   addSimcloud,
   addDev,
   addDemo,

@@ -37,13 +37,14 @@ export interface SupervisedChild {
 export async function startChild(
   command: string,
   args: readonly string[],
-  { env, logFd }: { env: NodeJS.ProcessEnv; logFd: number },
+  { env, logFd, cwd }: { env: NodeJS.ProcessEnv; logFd: number; cwd?: string },
 ): Promise<SupervisedChild> {
   const [file, ...rest] = (await canDieWithParent())
     ? ['setpriv', '--pdeathsig', 'KILL', '--', command, ...args]
     : [command, ...args];
   const child = spawn(file as string, rest, {
     env,
+    cwd,
     detached: true,
     stdio: ['ignore', logFd, logFd],
     windowsHide: true,

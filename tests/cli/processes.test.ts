@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import getPort from 'get-port';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { startSimcloud } from '../../src/simcloud/index.js';
 import { sshKey } from '../support/slipway.js';
@@ -16,6 +17,19 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe.concurrent('slipway simcloud', PATIENT, () => {
+  it('writes what a worker and a first request need, and leaves keys alone the second time', async () => {
+    const files = join(folder, 'cloud-files');
+    const run = async () => {
+      const cloud = startCli(['simcloud', '--files', files, '--json']);
+      const { apiUrl } = JSON.parse(await wholeJson(cloud));
+      expect(await end(cloud, 'SIGTERM')).toBe(0);
+      const read = (name: string) => readFile(join(files, name), 'utf8');
+      expect(JSON.parse(await read('credentials.json'))).toMatchObject([{ provider: 'sim', apiUrl }]);
+      return await Promise.all(['request.json', 'ssh-keys.json', 'worker_ed25519'].map(read));
+    };
+    expect(await run()).toEqual(await run());
+  });
+
   it('prints a credential that works, and keeps its machines in the data file', async () => {
     const dataFile = join(folder, 'cloud.json');
     const start = () => startCli(['simcloud', '--data', dataFile, '--json']);
@@ -47,7 +61,8 @@ describe.concurrent('slipway worker', PATIENT, () => {
     await writeFile(join(at, 'credentials.json'), JSON.stringify([{ ...sim, pollIntervalMs: 100 }]));
     await writeFile(join(at, 'key'), sshKey().privateKey);
     await writeFile(join(at, 'keys.json'), JSON.stringify({ default: 'key' }));
-    const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), SLIPWAY_TASK_QUEUE: cloudCredRefId };
+    const health = { SLIPWAY_HEALTH_ADDRESS: `127.0.0.1:${await getPort()}` };
+    const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), SLIPWAY_TASK_QUEUE: cloudCredRefId, ...health };
     const files = { SLIPWAY_CREDENTIALS: join(at, 'credentials.json'), SLIPWAY_SSH_KEYS: join(at, 'keys.json') };
     const worker = startCli(['worker'], { env: { ...env, ...files, SIM_KEY: 'sim-key' } });
     const output = collect(worker);
@@ -57,9 +72,23 @@ describe.concurrent('slipway worker', PATIENT, () => {
     const { code, stderr } = await runCli(['provision', '-f', '-', '--wait'], { env, input });
     expect({ code, stderr, log: output.stderr }).toMatchObject({ code: 0 });
     expect((await runCli(['terminate', request.refId, '--wait'], { env })).code).toBe(0);
+    expect(await runCli(['health'], { env })).toMatchObject({ code: 0, stdout: expect.stringContaining('RUNNING') });
     expect(await end(worker, 'SIGTERM')).toBe(0);
+    expect((await runCli(['health'], { env })).code).toBe(5);
     for (const line of output.stderr.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg');
     await cloud.stop();
+  });
+});
+
+describe.concurrent('slipway prepare', PATIENT, () => {
+  it('makes a namespace that is usable at once, and changes nothing the second time', async () => {
+    const namespace = `made-${randomUUID().slice(0, 8)}`;
+    const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_NAMESPACE: namespace };
+    const first = await runCli(['prepare', '--retention', '3d'], { env });
+    expect(first).toMatchObject({ code: 0, stdout: expect.stringContaining(`${namespace} was made`) });
+    expect(await runCli(['ls', '--json'], { env })).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\[\]/) });
+    const second = await runCli(['prepare'], { env });
+    expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining(`${namespace} is there`) });
   });
 });
 

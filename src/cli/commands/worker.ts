@@ -15,6 +15,7 @@ export function addWorker(program: Command): void {
         '  SLIPWAY_TASK_QUEUE   default slipway',
         '  SLIPWAY_LOG_LEVEL    default info',
         '  SLIPWAY_STRAYS       report (default) or terminate',
+        '  SLIPWAY_HEALTH_ADDRESS  host:port on which it answers /live and /ready',
         '  TEMPORAL_ADDRESS and the rest of Temporal’s own configuration',
         'Where `slipway dev` runs, or ran, its files are the defaults.',
       ].join('\n'),

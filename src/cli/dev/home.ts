@@ -20,7 +20,12 @@ export interface DevHome {
 }
 
 export function devHome(cwd: string): DevHome {
-  const folder = join(resolve(cwd), '.slipway');
+  return devFiles(join(cwd, '.slipway'));
+}
+
+/** The same names in any folder. */
+export function devFiles(path: string): DevHome {
+  const folder = resolve(path);
   const at = (name: string) => join(folder, name);
   return {
     folder,
