@@ -22,5 +22,5 @@ Exit codes:
   3  not found: no instance has this refId
   4  refused: WrongPhase, NotSupported, RefIdConflict
   5  parked or failed: the instance is not where it was wanted
-  6  Temporal cannot be reached, or no worker answers
+  6  Temporal or the journal cannot be reached, or no worker answers
   1  anything else, which is a bug (SLIPWAY_DEBUG=1 shows more)`;

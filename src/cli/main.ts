@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import { EXIT } from './exit-codes.js';
 import { BadInput, toFailure, toText } from './failure.js';
-import { createProgram } from './program.js';
+import { allCommands, createProgram } from './program.js';
 import { endQuietlyOnClosedPipe, say } from './terminal.js';
 
 /** Runs one command and sets the exit code. Nothing is cut off: the process ends when its last byte is written. */
@@ -10,7 +10,7 @@ async function main(argv: readonly string[]): Promise<void> {
   endQuietlyOnClosedPipe();
   const json = argv.includes('--json');
   const program = createProgram();
-  if (json) for (const command of [program, ...program.commands]) command.configureOutput({ outputError: () => {} });
+  if (json) for (const command of allCommands(program)) command.configureOutput({ outputError: () => {} });
   try {
     await program.parseAsync(argv as string[]);
   } catch (error) {

@@ -6,6 +6,7 @@ import { addDemo } from './commands/demo.js';
 import { addDev } from './commands/dev.js';
 import { addEvents } from './commands/events.js';
 import { addHealth } from './commands/health.js';
+import { addJournal } from './commands/journal.js';
 import { addLs } from './commands/ls.js';
 import { addOrders } from './commands/orders.js';
 import { addPrepare } from './commands/prepare.js';
@@ -30,6 +31,7 @@ const COMMANDS = [
   addWorker,
   addHealth,
   addPrepare,
+  addJournal,
   addSimcloud,
   addDev,
   addDemo,
@@ -45,8 +47,13 @@ export function createProgram(): Command {
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .exitOverride();
   for (const add of COMMANDS) add(program);
-  for (const command of [program, ...program.commands]) command.addHelpText('after', EXIT_HELP);
+  for (const command of allCommands(program)) command.addHelpText('after', EXIT_HELP);
   return program;
+}
+
+/** The program, its commands and theirs. */
+export function allCommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(allCommands)];
 }
 
 function version(): string {

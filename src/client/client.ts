@@ -21,16 +21,20 @@ import {
   toInstanceRequest,
 } from '../domain/instance/index.js';
 import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
+import type { Journal, JournalEntry } from '../journal/index.js';
 import type { CommandInputs, EventsPage, Recorded } from '../workflows/messages.js';
 import { type CleanupDebt, debtsOf } from './debts.js';
 import { SlipwayError } from './errors.js';
 import { toSlipwayError } from './failures.js';
+import { type FollowEventsOptions, followEvents } from './follow.js';
 import { type ListedInstance, type ListFilter, toQuery } from './instances.js';
 
 export interface SlipwayClientOptions {
   client: Client;
   /** Where the workers listen. Default `slipway`. */
   taskQueue?: string;
+  /** Where the journal is, as the workers have it in SLIPWAY_JOURNAL_URL: `follow` needs it. Opened at first use. */
+  journalUrl?: string;
   /** How long a call may take before `Unreachable`, in ms. Default 15 s. */
   timeoutMs?: number;
 }
@@ -53,7 +57,8 @@ const LOOK_GAP_MS = { first: 100, ceiling: 1_000 };
 const DEFAULT_TIMEOUT_MS = 15_000;
 
 /**
- * What a control plane holds: starts instances, asks things of them, waits for them. Speaks to Temporal only.
+ * What a control plane holds: starts instances, asks things of them, waits for them. Speaks to Temporal, and follows the
+ * journal.
  *
  * Every method throws `SlipwayError`, with a `kind`: NotFound, InvalidRequest, WrongPhase, NotSupported, RefIdConflict,
  * Unreachable.
@@ -63,6 +68,7 @@ export class SlipwayClient {
   private readonly openOnly: WorkflowClient;
   private readonly taskQueue: string;
   private readonly timeoutMs: number;
+  private journal: Promise<Journal> | undefined;
 
   constructor(private readonly options: SlipwayClientOptions) {
     const { connection, options: clientOptions } = options.client;
@@ -209,6 +215,46 @@ export class SlipwayClient {
         if (options.signal?.aborted) return;
         throw error;
       }
+    }
+  }
+
+  /**
+   * Every event of every instance after a position, in order and each once, then those to come: from the journal, which
+   * outlives Temporal's retention. While its database does not answer, it waits. Keep each event's position with what
+   * was made of it: from there it goes on after a crash, without a gap or a double. Where `supersedes` is set, forget
+   * what was known of that instance from `event.seq` on: it was reset.
+   *
+   * @throws {SlipwayError} InvalidRequest without a usable `journalUrl`, Unreachable when it cannot be opened.
+   */
+  async *follow(options: FollowEventsOptions = {}): AsyncGenerator<JournalEntry, void, void> {
+    const journal = await this.openJournal();
+    try {
+      yield* followEvents(journal, options);
+    } catch (error) {
+      throw toSlipwayError(error, '');
+    }
+  }
+
+  /** Lets go of the journal. The Temporal client is the caller's, and so is its connection. */
+  async close(): Promise<void> {
+    const journal = await this.journal?.catch(() => undefined);
+    this.journal = undefined;
+    await journal?.close();
+  }
+
+  private async openJournal(): Promise<Journal> {
+    const { journalUrl } = this.options;
+    if (!journalUrl) {
+      const issue = { path: 'journalUrl', message: 'must say where the journal is' };
+      throw new SlipwayError('InvalidRequest', `${issue.path} ${issue.message}`, { issues: [issue] });
+    }
+    // Who never follows does not load the database drivers.
+    this.journal ??= import('../journal/index.js').then(({ openJournal }) => openJournal(journalUrl));
+    try {
+      return await this.journal;
+    } catch (error) {
+      this.journal = undefined;
+      throw toSlipwayError(error, '');
     }
   }
 

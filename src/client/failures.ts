@@ -26,10 +26,20 @@ export function toSlipwayError(error: unknown, refId: RefId): unknown {
     return noWorker(error);
   }
   if (isGrpcServiceError(error)) return fromGrpc(error);
+  if (error instanceof Error && Object.hasOwn(JOURNAL_ERRORS, error.name)) {
+    return new SlipwayError(JOURNAL_ERRORS[error.name] ?? 'Unreachable', error.message, {}, error);
+  }
   // The SDK wraps what a query met: our own deadline shows as a cancellation inside.
   if (error instanceof ServiceError && isGrpcServiceError(error.cause)) return fromGrpc(error.cause);
   return error;
 }
+
+/** By name: to ask does not load the database drivers. */
+const JOURNAL_ERRORS: Readonly<Record<string, ClientErrorKind>> = {
+  JournalUnavailable: 'Unreachable',
+  JournalInvalid: 'InvalidRequest',
+  JournalSchemaMismatch: 'InvalidRequest',
+};
 
 function fromFailure(cause: unknown): SlipwayError | undefined {
   if (!(cause instanceof ApplicationFailure)) return undefined;

@@ -11,9 +11,18 @@ export type {
   RequestIssue,
 } from '../domain/instance/index.js';
 export type { LifecycleStatus } from '../domain/provider.js';
+export { type CloudEvent, type CloudEventOptions, toCloudEvent } from '../journal/cloud-event.js';
+export type { JournalEntry } from '../journal/journal.js';
 export { connectClient, loadConnectionConfig, TemporalUnreachable } from '../temporal/connection.js';
 export type { CommandInput, CommandInputs, EventsPage, Recorded } from '../workflows/messages.js';
 export { type Provisioned, SlipwayClient, type SlipwayClientOptions, type WaitOptions } from './client.js';
+export {
+  type ComparisonOptions,
+  compareWithWorkflows,
+  type WorkflowComparison,
+  type WorkflowDifference,
+} from './compare.js';
 export type { CleanupDebt } from './debts.js';
 export { type ClientErrorKind, SlipwayError } from './errors.js';
+export type { FollowEventsOptions } from './follow.js';
 export type { ListedInstance, ListFilter } from './instances.js';

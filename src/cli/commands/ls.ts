@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { ListedInstance, ListFilter, Phase } from '../../client/index.js';
+import type { ListFilter, Phase } from '../../client/index.js';
+import { type Row, withForgotten } from '../forgotten.js';
 import { type Column, table } from '../table.js';
 import { print, printJson, say, terminalOf } from '../terminal.js';
 import { between } from '../text/time.js';
@@ -29,7 +30,7 @@ export function addLs(program: Command): void {
     .option('--instance-type <name>')
     .option('--error-kind <kind>', 'with this failure, such as OutOfQuota')
     .option('--debt', 'with something that could not be deleted yet')
-    .option('--all', 'also those that are over, while Temporal keeps them')
+    .option('--all', 'also those that are over: while Temporal keeps them, then from the journal')
     .option('--limit <n>', 'at most this many', toCount, 1000);
   withJson(command).action(ls);
 }
@@ -42,13 +43,13 @@ async function ls({ json, credential, debt, phase, ...rest }: Options): Promise<
     ...(credential && { cloudCredRefId: credential }),
     ...(debt && { cleanupDebt: true }),
   };
-  const rows = await withClient((client) => client.list(filter));
+  const rows = await withForgotten(await withClient((client) => client.list(filter)), filter);
   if (json) return printJson(rows);
   if (rows.length === 0) say('No instances.');
   else print(table(COLUMNS, rows, terminalOf().width).join('\n'));
 }
 
-const COLUMNS: Column<ListedInstance>[] = [
+const COLUMNS: Column<Row>[] = [
   { title: 'REF ID', text: ({ refId }) => refId, min: 12 },
   { title: 'PHASE', text: ({ phase, open }) => phase ?? (open ? '-' : 'over') },
   { title: 'CREDENTIAL', text: ({ cloudCredRefId = '-' }) => cloudCredRefId, min: 8 },

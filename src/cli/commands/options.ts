@@ -45,6 +45,11 @@ export function toCount(text: string): number {
   return Number(text);
 }
 
+export function toPosition(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('A position in the journal, from 0.');
+  return Number(text);
+}
+
 export function toPort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
   if (port < 0 || port > 65_535) throw new InvalidArgumentError('A port, from 0 (any free one) to 65535.');

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type TimelineRow, timeline } from '../../domain/instance/timeline.js';
 import { why } from '../../domain/instance/why.js';
+import { recall } from '../recall.js';
 import { type Column, table } from '../table.js';
 import { print, printJson, say, terminalOf, wrap } from '../terminal.js';
 import { timeOfDay } from '../text/time.js';
@@ -26,7 +27,7 @@ export function addTimeline(program: Command): void {
 
 async function showTimeline(refId: string, { json }: JsonOption): Promise<void> {
   const { withClient } = await import('../session.js');
-  const { events, firstSeq } = await withClient((client) => client.events(refId));
+  const { events, firstSeq } = await withClient((client) => recall(client, refId));
   const rows = timeline(events);
   if (json) return printJson(rows);
   print(table(columnsFor(terminalOf().width), rows, terminalOf().width).join('\n'));
@@ -35,10 +36,7 @@ async function showTimeline(refId: string, { json }: JsonOption): Promise<void> 
 
 async function showWhy(refId: string, { json }: JsonOption): Promise<void> {
   const { withClient } = await import('../session.js');
-  const { view, events } = await withClient(async (client) => {
-    const [now, page] = await Promise.all([client.describe(refId), client.events(refId)]);
-    return { view: now, events: page.events };
-  });
+  const { view, events } = await withClient((client) => recall(client, refId));
   const text = why(view, events);
   if (json) return printJson({ refId, phase: view.phase, why: text });
   print(wrap(text, terminalOf().width).join('\n'));
