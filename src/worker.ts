@@ -6,6 +6,7 @@ import {
   type WorkerInterceptors,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
+import { BootTimes } from './activities/boot-times.js';
 import { FactKeeper, type FactKeeperOptions } from './activities/fact-keeper.js';
 import { createActivities } from './activities/index.js';
 import { journaling } from './activities/journaling.js';
@@ -61,6 +62,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const { journalUrl } = config;
   const open = options.openJournal ?? (journalUrl ? () => openJournal(journalUrl) : undefined);
   const facts = open && (await keepFacts({ open, client, logger }));
+  const boots = facts && new BootTimes(() => facts.opened());
   const { activities, watchers } = createActivities({
     provider: (cloudCredRefId) => getProvider(providers, cloudCredRefId),
     sshKeys,
@@ -68,6 +70,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     taskQueue,
     logger,
     strays,
+    usualBoot: boots && ((offer) => boots.usual(offer)),
     leaving: leaving.signal,
     watchTiming: options.watchTiming,
   });
@@ -118,7 +121,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 async function keepFacts(options: FactKeeperOptions): Promise<FactKeeper> {
   const facts = new FactKeeper(options);
   try {
-    await facts.open();
+    await facts.opened();
   } catch (error) {
     if (!(error instanceof JournalUnavailable)) throw error;
     options.logger.error({ err: error }, 'The journal does not answer: new machines wait for it');

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatMs } from '../domain/duration.js';
 import { type FailureFact, ProviderError } from '../domain/errors.js';
-import { attemptKey, type CloudCredRefId, toEpochMs } from '../domain/ids.js';
+import { attemptKey, type CloudCredRefId, type OfferId, toEpochMs } from '../domain/ids.js';
+import type { UsualBoot } from '../domain/instance/index.js';
 import { type Offer, offerId } from '../domain/placement/offer.js';
 import type { CloudInstance, CreateOutcome, Provider } from '../domain/provider.js';
 import { redact } from '../redact.js';
@@ -20,6 +21,8 @@ export interface CreateDeps {
   refusals: RefusalMemory;
   /** Makes sure that the account is being watched, and soon. Never fails: a dead watcher delays, it never strands. */
   wakeWatcher(cloudCredRefId: CloudCredRefId): Promise<void>;
+  /** How long machines of the offer took to run; `undefined` when nobody knows, or knows in time. Never fails. */
+  usualBoot(offer: OfferId): Promise<UsualBoot | undefined>;
   /** Aborts when this worker is going away: what merely waits hands over to another. */
   leaving: AbortSignal;
 }
@@ -71,7 +74,10 @@ export function createActivities(deps: CreateDeps): Pick<InstanceActivities, 'cr
             from = Math.max(startedAt + 1, settled); // another listing, not the same once more
             const found = instances.find((one) => one.refId === refId && (isLive(one) || isFailedOurs(one, key)));
             if (found)
-              return { found: toCreated(provider, found, true, startedAt), evidence: `found in listing ${looks}` };
+              return {
+                found: toCreated({ provider, instance: found, adopted: true, askedAt: startedAt }),
+                evidence: `found in listing ${looks}`,
+              };
             if (looks >= 2 && startedAt >= settled) {
               return { evidence: `absent from ${looks} complete listings, the last past the listing lag of ${lag} ms` };
             }
@@ -112,7 +118,7 @@ async function create(deps: CreateDeps, input: CreateInput, signal: AbortSignal)
   await remember(deps.refusals, offer, outcome);
   switch (outcome.outcome) {
     case 'exists':
-      return toCreated(provider, outcome.instance, outcome.adopted, askedAt, outcome.requestId);
+      return toCreated({ provider, ...outcome, askedAt, usualBoot: await deps.usualBoot(offerId(offer)) });
     case 'refused':
       throw new ProviderError(outcome.failure);
     case 'unknown':
@@ -161,14 +167,17 @@ function isFailedOurs(instance: CloudInstance, key: string): boolean {
   return instance.status === 'failed' && instance.attemptKey === key;
 }
 
-/** @param askedAt When the provider was asked, epoch ms: a later time would make what a listing saw meanwhile look old. */
-function toCreated(
-  provider: Provider,
-  instance: CloudInstance,
-  adopted: boolean,
-  askedAt: number,
-  requestId?: string,
-): Created {
+interface Creation {
+  provider: Provider;
+  instance: CloudInstance;
+  adopted: boolean;
+  /** When the provider was asked, epoch ms: a later time would make what a listing saw meanwhile look old. */
+  askedAt: number;
+  requestId?: string;
+  usualBoot?: UsualBoot;
+}
+
+function toCreated({ provider, instance, adopted, askedAt, requestId, usualBoot }: Creation): Created {
   return {
     instance,
     provider: provider.id,
@@ -176,6 +185,7 @@ function toCreated(
     observation: toObservation(instance, askedAt, provider.cloudCredRefId),
     ...(provider.firewall === 'host' && { hostFirewall: true }),
     ...(requestId && { providerRequestId: redact(requestId) }),
+    ...(usualBoot && { usualBoot }),
   };
 }
 

@@ -97,12 +97,8 @@ export class FactKeeper implements FactSink {
     return runId;
   }
 
-  /** Opens the journal ahead of the first fact. @throws {JournalError} */
-  async open(): Promise<void> {
-    await this.opened();
-  }
-
-  private opened(): Promise<Journal> {
+  /** The journal, opened if it is not yet. @throws {JournalError} */
+  opened(): Promise<Journal> {
     this.journal ??= this.options.open().catch((error) => {
       this.journal = undefined;
       throw error;

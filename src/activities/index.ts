@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { CloudCredRefId } from '../domain/ids.js';
 import type { Provider } from '../domain/provider.js';
+import type { CreateDeps } from './create.js';
 import { providerActivities } from './provider.js';
 import { RefusalMemory } from './refusals.js';
 import { SharedListing } from './shared-listing.js';
@@ -20,6 +21,8 @@ export interface ActivityDeps {
   taskQueue: string;
   logger: Logger;
   strays: 'report' | 'terminate';
+  /** What a journal knows, if there is one: see `CreateDeps`. */
+  usualBoot?: CreateDeps['usualBoot'];
   /** Aborts when this worker is going away. */
   leaving: AbortSignal;
   watchTiming?: Partial<WatchTiming>;
@@ -41,6 +44,7 @@ export function createActivities(deps: ActivityDeps): { activities: Activities; 
       publicKeyOf: (sshKeyRef) => slipwayPublicKey(deps.sshKeys, sshKeyRef),
       wakeWatcher: (cloudCredRefId) => watchers.wake(cloudCredRefId),
       watchedAt: (cloudCredRefId) => watchers.listedAt(cloudCredRefId),
+      usualBoot: deps.usualBoot ?? (async () => undefined),
       leaving: deps.leaving,
       refusals: new RefusalMemory(deps.client, deps.logger),
     }),

@@ -1,7 +1,7 @@
 /** What workflows ask of the world. Workflows import these types only; inputs and results are plain JSON, stored in histories. */
 import type { FirewallRules } from '../domain/firewall.js';
 import type { CloudCredRefId, CloudId, IsoTime, RefId } from '../domain/ids.js';
-import type { AbsenceProof, ExpectedGpus, Observation } from '../domain/instance/index.js';
+import type { AbsenceProof, ExpectedGpus, Observation, UsualBoot } from '../domain/instance/index.js';
 import type { Offer } from '../domain/placement/offer.js';
 import type { CloudInstance } from '../domain/provider.js';
 import type { Size } from '../domain/size.js';
@@ -38,6 +38,8 @@ export interface Created {
   /** The adapter brings a firewall onto the machine, at its first boot. */
   hostFirewall?: true;
   providerRequestId?: string;
+  /** What the journal knows of the offer's machines. */
+  usualBoot?: UsualBoot;
   /** What the answer itself showed: an adopted machine may run already. */
   observation: Observation;
 }

@@ -28,6 +28,7 @@ import { SlipwayError } from './errors.js';
 import { toSlipwayError } from './failures.js';
 import { type FollowEventsOptions, followEvents } from './follow.js';
 import { type ListedInstance, type ListFilter, toQuery } from './instances.js';
+import { startInstance } from './start.js';
 
 export interface SlipwayClientOptions {
   client: Client;
@@ -98,17 +99,7 @@ export class SlipwayClient {
     const { refId } = request;
     const workflowId = instanceWorkflowId(refId);
     try {
-      await this.timely(refId, () =>
-        this.workflows.start('instance', {
-          workflowId,
-          taskQueue: this.taskQueue,
-          args: [request],
-          workflowIdConflictPolicy: 'FAIL',
-          // An execution fails only on an invalid request, before anything is created: that must not burn the refId.
-          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-          staticSummary: `${request.name} (${refId})`.slice(0, 200),
-        }),
-      );
+      await this.timely(refId, () => startInstance(this.workflows, this.taskQueue, request));
       return { refId, workflowId, started: true };
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -1,4 +1,4 @@
-import { CancellationScope, condition, isCancellation, patched, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
 import { type CloudId, type IsoTime, type OfferId, toEpochMs, toIsoTime } from '../domain/ids.js';
 import {
   type Command,
@@ -208,9 +208,7 @@ export class Instance {
   }
 
   get isDelivered(): boolean {
-    const { isOwed } = this.unjournaled;
-    // Rare: it came to rest before any activity ran. Runs that are older than the journal did not ask then.
-    return isOwed === 'maybe' ? !patched('ask-for-the-journal') : !isOwed;
+    return !this.unjournaled.isOwed;
   }
 
   /** Waits until `done`, a new intent, or `by`. Answers false when the time ran out. */

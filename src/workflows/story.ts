@@ -1,6 +1,6 @@
 import { defineSearchAttributeKey, type SearchAttributeUpdatePair } from '@temporalio/common';
 import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { InstanceEvent, InstanceState } from '../domain/instance/index.js';
+import type { InstanceEvent, InstanceState, Phase } from '../domain/instance/index.js';
 import { toView } from '../domain/instance/view.js';
 import { offerId } from '../domain/placement/offer.js';
 import { SEARCH_ATTRIBUTES, type SearchAttributeName } from '../domain/search-attributes.js';
@@ -9,12 +9,19 @@ import { SEARCH_ATTRIBUTES, type SearchAttributeName } from '../domain/search-at
 const EVENTS_SHOWN = 12;
 
 /**
+ * Passed in a moment: a phase that is published for a second costs an upsert, and no search would meet it. The phase
+ * before it stays published meanwhile; `describe` always tells the present one.
+ */
+const NOT_PUBLISHED: ReadonlySet<Phase> = new Set<Phase>(['firewalling']);
+
+/**
  * Tells Temporal where the instance stands: search attributes, one upsert for all that changed, and the story in words
  * (which costs no event). Called before each wait, so that a phase that lasts no time is never written.
  */
 export function tellStory(state: InstanceState, events: readonly InstanceEvent[]): void {
   const changed = searchAttributesOf(state).filter(([name, value]) => currentValue(name) !== value);
-  if (changed.length > 0) {
+  const isBrief = NOT_PUBLISHED.has(state.phase) && changed.every(([name]) => name === SEARCH_ATTRIBUTES.phase);
+  if (changed.length > 0 && !isBrief) {
     upsertSearchAttributes(
       changed.map(([name, value]): SearchAttributeUpdatePair => ({ key: key(name), value: value ?? null })),
     );

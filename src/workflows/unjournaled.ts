@@ -44,10 +44,8 @@ export class Unjournaled {
     else this.mark = { journal: 'there', upTo: upTo < sent.upTo ? upTo : Math.max(upTo, this.mark.upTo) };
   }
 
-  /** `maybe`: facts are waiting, and nobody was asked yet whether there is a journal. */
-  get isOwed(): boolean | 'maybe' {
-    const { journal, upTo } = this.mark;
-    if (journal === 'none' || upTo >= (this.events().at(-1)?.seq ?? 0)) return false;
-    return journal === 'there' || 'maybe';
+  /** Facts are waiting, and there is, or may be, a journal. */
+  get isOwed(): boolean {
+    return this.mark.journal !== 'none' && this.mark.upTo < (this.events().at(-1)?.seq ?? 0);
   }
 }

@@ -57,6 +57,7 @@ function scripted(listings: CloudInstance[][], lagMs = 0, outcome?: CreateOutcom
     publicKeyOf: () => 'ssh-ed25519 AAAA',
     refusals,
     wakeWatcher: async () => undefined,
+    usualBoot: async () => ({ machines: 12, p50Ms: 60_000, p99Ms: 90_000 }),
     leaving: new AbortController().signal,
   });
   return { activities, asked };

@@ -99,6 +99,9 @@ export async function runChaos({
     const result = await run.report(kills, journalUrl, startedAt);
     await workers.running.stop();
     return result;
+  } catch (error) {
+    report(`the run itself failed: ${error instanceof Error ? error.stack : error}`); // closing may hide it
+    throw error;
   } finally {
     await topology.close();
     await temporal.close();
@@ -130,6 +133,7 @@ async function kill(plan: ChaosPlan, stage: Stage, report: (line: string) => voi
       await server.kill();
       await sleep(downForMs);
       await server.restart();
+      report(`${victim} is back`);
     }
   }
   return kills;

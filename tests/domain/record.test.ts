@@ -1,14 +1,19 @@
 import { describe, expect, it } from 'vitest';
+import { toEpochMs } from '../../src/domain/ids.js';
 import {
   CorruptHistoryError,
   type InstanceFact,
   type Observation,
   PHASES,
   type Phase,
+  type Policy,
   phaseDeadline,
+  type UsualBoot,
 } from '../../src/domain/instance/index.js';
 import { answer, given, later, START, stateAfter } from '../support/given.js';
 import {
+  attempted,
+  created,
   failure,
   firewalled,
   LIVES,
@@ -21,6 +26,8 @@ import {
   TURNS,
   wish,
 } from './stories.js';
+
+const MINUTE = 60_000;
 
 const STATUSES = [
   'pending',
@@ -205,7 +212,6 @@ describe('a wait that took too long', () => {
       .when({ type: 'Reconcile' })
       .then({ type: 'TerminationBegan', cloudId: 'm-1' }));
 
-  const MINUTE = 60_000;
   const DEADLINES: Record<Situation, number | undefined> = {
     placing: 60,
     creating: undefined, // its activity has an end of its own; an unknown outcome is never given up
@@ -247,6 +253,42 @@ describe('a wait that took too long', () => {
     const again = life(TURNS['pending after a start']);
     expect(phaseDeadline(first)).toBe(later(first.since, 3 * MINUTE));
     expect(phaseDeadline(again)).toBe(later(again.since, 7 * MINUTE));
+  });
+});
+
+describe('how long a first boot may take, where the journal knows the offer', () => {
+  const pendingWith = (usualBoot: UsualBoot, policy: Partial<Policy> = {}) => {
+    const state = stateAfter(requested({ policy }), attempted(), { ...created(), usualBoot });
+    return toEpochMs(phaseDeadline(state) ?? '') - toEpochMs(state.since);
+  };
+
+  it.each([
+    ['twice what 99 in 100 machines took', { machines: 40, p50Ms: 60_000, p99Ms: 4 * MINUTE }, {}, 8],
+    ['never less than the floor', { machines: 40, p50Ms: 5_000, p99Ms: 9_000 }, {}, 5],
+    [
+      'never less than the policy’s own floor',
+      { machines: 40, p50Ms: 5_000, p99Ms: 9_000 },
+      { pendingToRunningFloor: '2m' },
+      2,
+    ],
+    ['never more than the ceiling', { machines: 40, p50Ms: 60_000, p99Ms: 30 * MINUTE }, {}, 20],
+    [
+      'the ceiling, where it is below the floor',
+      { machines: 40, p50Ms: 1_000, p99Ms: 2_000 },
+      { pendingToRunning: '1m' },
+      1,
+    ],
+    ['the ceiling, after too few machines', { machines: 9, p50Ms: 60_000, p99Ms: 90_000 }, {}, 20],
+  ] as const)('%s', (_what, usualBoot, policy, minutes) => {
+    expect(pendingWith(usualBoot, policy)).toBe(minutes * MINUTE);
+  });
+
+  it('a later start has the policy’s own time: the machine may boot from anything by then', () => {
+    const life = LIVES.pending.map((fact) =>
+      fact.type === 'InstanceCreated' ? { ...fact, usualBoot: { machines: 40, p50Ms: 1_000, p99Ms: 2_000 } } : fact,
+    );
+    const again = stateAfter(...life, ...TURNS['pending after a start'].slice(life.length));
+    expect(phaseDeadline(again)).toBe(later(again.since, 20 * MINUTE));
   });
 });
 

@@ -8,7 +8,19 @@ import {
   toView,
 } from '../../src/domain/instance/index.js';
 import { later, START, stateAfter } from '../support/given.js';
-import { failure, HOST_KEY, LIVES, offerA, requested, requestInput, SITUATIONS, TURNS, wish } from './stories.js';
+import {
+  attempted,
+  created,
+  failure,
+  HOST_KEY,
+  LIVES,
+  offerA,
+  requested,
+  requestInput,
+  SITUATIONS,
+  TURNS,
+  wish,
+} from './stories.js';
 
 const viewAfter = (...facts: InstanceFact[]) => toView(stateAfter(...facts));
 
@@ -31,6 +43,12 @@ describe('describe', () => {
     const view = viewAfter(...SITUATIONS[situation as keyof typeof SITUATIONS]);
     const { knownHosts: _known, ...plain } = JSON.parse(JSON.stringify(view)) as typeof view;
     expect(view).toMatchObject(plain);
+  });
+
+  it('says how long machines of the offer usually take to boot, where that is known', () => {
+    const usualBoot = { machines: 40, p50Ms: 60_000, p99Ms: 240_000 };
+    const { normally } = viewAfter(requested(), attempted(), { ...created(), usualBoot });
+    expect(normally).toBe('1m (at most 4m for 99 in 100 of 40 machines of this offer)');
   });
 
   it('says when placement tries again, else when it gives up', () => {

@@ -9,13 +9,13 @@ describe('what a provision costs', () => {
   });
   afterAll(async () => await slipway?.close());
 
-  it('takes at most 60 history events and 12 Temporal actions from create to ready', async () => {
+  it('takes at most 45 history events and 9 Temporal actions from create to ready', async () => {
     const request = requestFor(slipway);
     await slipway.client.provision(request);
     await slipway.client.waitFor(request.refId, 'ready');
     const history = await historyOf(slipway.temporal, request.refId);
-    expect(history.length).toBeLessThanOrEqual(60);
-    expect(billableActions(history)).toBeLessThanOrEqual(12);
+    expect(history.length).toBeLessThanOrEqual(45);
+    expect(billableActions(history)).toBeLessThanOrEqual(9);
     if (process.env.SLIPWAY_PRINT_COST)
       console.log(history.length, billableActions(history), history.map((e) => e.type).join(' '));
   });

@@ -41,6 +41,7 @@ export const eventSchema = z
       hostFirewall: z.literal(true).optional(),
       pricePerHour: values.money.optional(),
       providerRequestId: text.optional(),
+      usualBoot: z.object({ machines: z.number(), p50Ms: z.number(), p99Ms: z.number() }).optional(),
     }),
     event('InstanceRunning', {
       publicAddress: text,

@@ -11,7 +11,8 @@ const duration = z
 
 const policyFields = z.strictObject({
   provisionWithin: duration,
-  pendingToRunning: duration,
+  pendingToRunning: duration.describe('At most; less where the journal knows how long machines of the offer took.'),
+  pendingToRunningFloor: duration.optional().describe('Never less than this, whatever the journal knows. Default 5m.'),
   runningToSsh: duration,
   runningToStopped: duration,
   stoppedToRunning: duration,

@@ -5,7 +5,7 @@ import type { Money } from '../money.js';
 import type { Offer } from '../placement/offer.js';
 import type { CloudInstance, LifecycleStatus } from '../provider.js';
 import type { Size } from '../size.js';
-import type { AbsenceProof, CommandStamp } from './events.js';
+import type { AbsenceProof, CommandStamp, UsualBoot } from './events.js';
 import type { RequestIssue } from './request.js';
 import type { Change, FirewallKind } from './state.js';
 
@@ -48,6 +48,7 @@ export type Finding =
       adopted: boolean;
       hostFirewall?: true;
       providerRequestId?: string;
+      usualBoot?: UsualBoot;
     }
   | { type: 'RecordCreateError'; failure: FailureFact }
   | { type: 'RecordAbsent'; evidence: string }

@@ -24,6 +24,14 @@ export interface AbsenceProof {
   evidence: string;
 }
 
+/** How long machines of one offer took from their create until they ran, as the journal has it; in ms. */
+export interface UsualBoot {
+  /** How many were measured. */
+  machines: number;
+  p50Ms: number;
+  p99Ms: number;
+}
+
 /** Facts about one instance, oldest first. Stored for good: add types, never rename or reuse one. */
 export type InstanceFact =
   | { type: 'InstanceRequested'; request: InstanceRequest }
@@ -58,6 +66,7 @@ export type InstanceFact =
       hostFirewall?: true;
       pricePerHour?: Money;
       providerRequestId?: string;
+      usualBoot?: UsualBoot;
     }
   // — until it is ready —
   | {

@@ -103,6 +103,7 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
         sshPort: event.sshPort,
         ...(event.hostFirewall && { hostFirewall: event.hostFirewall }),
         ...(event.pricePerHour && { pricePerHour: event.pricePerHour }),
+        ...(event.usualBoot && { usualBoot: event.usualBoot }),
       };
       const created = changeAttempt(inPhase(state, event, 'creating'), { outcome: 'created', failure: undefined });
       const bare = { appliedRules: undefined, appliedTags: state.tags, failure: undefined };

@@ -11,7 +11,10 @@ export interface ExpectedGpus {
 export interface Policy {
   /** From the request until it is ready: placement starts nothing new after it. */
   provisionWithin: Duration;
+  /** At most; less where the journal knows how long machines of the offer took (see `deadlines.ts`). */
   pendingToRunning: Duration;
+  /** Never less than this, whatever the journal knows. Absent: `PENDING_FLOOR`. */
+  pendingToRunningFloor?: Duration;
   runningToSsh: Duration;
   runningToStopped: Duration;
   stoppedToRunning: Duration;
@@ -38,6 +41,8 @@ export const DEFAULT_POLICY: Policy = {
   maxOffers: 25,
   onFailure: 'park',
 };
+
+export const PENDING_FLOOR: Duration = '5m';
 
 export const POLICY_DURATIONS = [
   'provisionWithin',

@@ -23,7 +23,7 @@ export function record(state: InstanceState, finding: Finding, now: IsoTime): In
       return placeNext(state, now);
 
     case 'RecordCreated': {
-      const { instance, provider, adopted, hostFirewall, providerRequestId } = finding;
+      const { instance, provider, adopted, hostFirewall, providerRequestId, usualBoot } = finding;
       const { attempt, offer } = currentAttempt(state);
       const actual = offerOf(instance, offer.cloudCredRefId);
       const { cloudId, capabilities, sshUser, sshPort, pricePerHour } = instance;
@@ -41,6 +41,7 @@ export function record(state: InstanceState, finding: Finding, now: IsoTime): In
           ...(hostFirewall && { hostFirewall }),
           ...(pricePerHour && { pricePerHour }),
           ...(providerRequestId && { providerRequestId }),
+          ...(usualBoot && { usualBoot }),
         },
       ];
     }

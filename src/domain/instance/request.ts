@@ -260,8 +260,13 @@ function checkPolicy(value: unknown, report: Report): void {
     report('policy', 'must be an object');
     return;
   }
-  checkUnknown(value, 'policy', [...Object.keys(DEFAULT_POLICY), 'expectGpus', 'verifyFirewall'], report);
-  for (const field of POLICY_DURATIONS) {
+  checkUnknown(
+    value,
+    'policy',
+    [...Object.keys(DEFAULT_POLICY), 'pendingToRunningFloor', 'expectGpus', 'verifyFirewall'],
+    report,
+  );
+  for (const field of [...POLICY_DURATIONS, 'pendingToRunningFloor'] as const) {
     if (value[field] !== undefined && !isPolicyDuration(value[field])) {
       report(`policy.${field}`, 'must be a duration from 1s to 30d, such as 90s, 20m or 1h');
     }

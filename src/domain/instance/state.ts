@@ -5,7 +5,7 @@ import type { Money } from '../money.js';
 import type { Offer } from '../placement/offer.js';
 import type { InstanceCapability } from '../provider.js';
 import type { Size } from '../size.js';
-import type { AbsenceProof } from './events.js';
+import type { AbsenceProof, UsualBoot } from './events.js';
 import type { Phase } from './phase.js';
 import type { InstanceRequest } from './request.js';
 
@@ -41,6 +41,8 @@ export interface Machine {
   /** OpenSSH form, pinned at first contact: it must be the same after a stop and start. */
   hostKey?: string;
   pricePerHour?: Money;
+  /** How long others of its offer took to run. */
+  usualBoot?: UsualBoot;
 }
 
 /** Who keeps strangers out of a machine. */

@@ -1,3 +1,4 @@
+import { formatMs } from '../duration.js';
 import type { FailureFact } from '../errors.js';
 import type { FirewallRules } from '../firewall.js';
 import type { CloudId, IsoTime, RefId } from '../ids.js';
@@ -64,7 +65,7 @@ export function toView(state: InstanceState): InstanceView {
     lifecycleStatus: LIFECYCLE_STATUS[phase],
     since: state.since,
     waitingFor: WAITS_FOR[phase],
-    ...(NORMALLY[phase] && { normally: NORMALLY[phase] }),
+    ...normally(state),
     ...(deadline && { deadline }),
     desired: state.desired,
     seq: state.seq,
@@ -92,6 +93,16 @@ export function toView(state: InstanceState): InstanceView {
     ...(state.lastCommand && { lastCommand: state.lastCommand }),
     ...(state.terminated && { terminated: state.terminated }),
   };
+}
+
+function normally({ phase, machine, handedOver }: InstanceState): { normally?: string } {
+  const { usualBoot } = machine ?? {};
+  if (phase === 'pending' && usualBoot && !handedOver) {
+    const { machines, p50Ms, p99Ms } = usualBoot;
+    const measured = `of ${machines} machine${machines === 1 ? '' : 's'} of this offer`;
+    return { normally: `${formatMs(p50Ms)} (at most ${formatMs(p99Ms)} for 99 in 100 ${measured})` };
+  }
+  return NORMALLY[phase] ? { normally: NORMALLY[phase] } : {};
 }
 
 function isFirewallApplied({ appliedRules, doubtfulRules, changes }: InstanceState): boolean {
