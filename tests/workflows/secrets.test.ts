@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { SlipwayClient } from '../../src/client/client.js';
 import { loadConfig } from '../../src/config.js';
 import { instanceWorkflowId, watchWorkflowId } from '../../src/domain/ids.js';
+import { openJournal } from '../../src/journal/index.js';
 import { createLogger } from '../../src/logging.js';
 import { type Simcloud, startSimcloud } from '../../src/simcloud/index.js';
 import { startWorker } from '../../src/worker.js';
@@ -120,6 +121,7 @@ describe('planted secrets', () => {
       SLIPWAY_SSH_KEYS: join(folder, 'keys.json'),
       SLIPWAY_TASK_QUEUE: taskQueue,
       SLIPWAY_LOG_LEVEL: 'trace',
+      SLIPWAY_JOURNAL_URL: join(folder, 'journal.db'),
     });
     const address = inject('temporalAddress');
     const logger = createLogger({ level: 'trace', name: 'worker', destination: { write: (line) => lines.push(line) } });
@@ -142,7 +144,7 @@ describe('planted secrets', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('are in no history, event, answer, error or log line', async () => {
+  it('are in no history, event, answer, error, log line or journal row', async () => {
     const request = (name: string) => ({
       refId: `${name}-${taskQueue}`,
       name,
@@ -203,6 +205,20 @@ describe('planted secrets', () => {
         const secrets = mayHoldUserData ? SECRETS : ALSO_SECRET;
         expect(leaksIn(decoded(event).text, secrets), `${workflowId} ${type}`).toEqual([]);
       }
+    }
+
+    const journal = await openJournal(join(folder, 'journal.db'));
+    await vi.waitFor(async () => {
+      for (const { refId } of [lived, refused]) {
+        expect((await journal.read(refId)).at(-1)?.event.type).toBe('InstanceTerminated');
+      }
+    });
+    const rows = [await journal.readAll({ limit: 1_000 }), await journal.instances(), await journal.attempts()];
+    expect(leaksIn(JSON.stringify(rows))).toEqual([]);
+    await journal.close();
+    for (const file of await readdir(folder)) {
+      if (!file.startsWith('journal')) continue; // also what the read models and the database itself keep
+      expect(leaksIn(await readFile(join(folder, file), 'latin1')), file).toEqual([]);
     }
 
     const log = lines.join('');
