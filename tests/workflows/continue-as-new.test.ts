@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { instanceWorkflowId, toIsoTime } from '../../src/domain/ids.js';
 import { Instance, type InstanceSnapshot } from '../../src/workflows/entity.js';
 import { begin, endAndProve, type Life } from '../support/lives.js';
+import { openTestJournal, type TestJournal } from '../support/journal.js';
 import { startOwnServer } from '../support/own-server.js';
 import { offerAt, openSlipway, type TestSlipway } from '../support/slipway.js';
 
@@ -10,12 +11,19 @@ const LONG_HISTORY = 150;
 
 let server: Awaited<ReturnType<typeof startOwnServer>>;
 let slipway: TestSlipway;
+let kept: TestJournal;
 beforeAll(async () => {
+  kept = await openTestJournal();
   server = await startOwnServer(inject('temporalCli'), { 'limit.historyCount.suggestContinueAsNew': LONG_HISTORY });
-  slipway = await openSlipway({ address: server.address, watchTiming: { settledIntervalMs: 300 } });
+  slipway = await openSlipway({
+    address: server.address,
+    watchTiming: { settledIntervalMs: 300 },
+    openJournal: kept.open,
+  });
 });
 afterAll(async () => {
   await slipway?.close();
+  await kept?.close();
   await server?.stop();
 });
 
@@ -73,13 +81,18 @@ describe.concurrent('an instance whose history grows long', () => {
     expect(later.events.map(({ seq }) => seq)).toEqual(later.events.map((_, index) => index + 1));
     await endAndProve(slipway, life);
     expect(await life.machines()).toHaveLength(1);
+
+    // What the first run had told the journal is not told again, and nothing is left out between the two.
+    await handleOf(life).result();
+    const inJournal = (await kept.journal.read(refId)).map(({ event }) => event);
+    expect(inJournal).toEqual((await client.events(refId)).events);
   });
 
   it('keeps the deadline it had, while it waits for capacity', async () => {
     const { client } = slipway;
     const offers = [offerAt(slipway, 'us-west-1', 'cpu_4x_general')];
     const soldOut = { operation: 'create', kind: 'out-of-stock', times: 'always' } as const;
-    const life = await begin(slipway, { offers, policy: { provisionWithin: '12s' } }, soldOut);
+    const life = await begin(slipway, { offers, policy: { provisionWithin: '30s' } }, soldOut);
     const { refId } = life;
     await life.seen('CapacityAwaited');
     const firstRun = await runOf(life);
@@ -89,10 +102,10 @@ describe.concurrent('an instance whose history grows long', () => {
     await goesOnAsNew(life, firstRun);
     expect(await client.describe(refId)).toMatchObject({ phase: 'placing', deadline, tags: { team: 'b' } });
     const asked = Date.parse((await life.event('InstanceRequested')).at);
-    await life.until('parked');
+    await life.until('parked', 60_000);
     const parkedAfter = Date.parse((await life.event('InstanceParked')).at) - asked;
-    expect(parkedAfter).toBeGreaterThanOrEqual(12_000);
-    expect(parkedAfter, 'the time began with the request, not with the run').toBeLessThan(20_000);
+    expect(parkedAfter, 'the time began with the request, not with the run').toBeGreaterThanOrEqual(30_000);
+    expect(parkedAfter).toBeLessThan(50_000);
     await endAndProve(slipway, life);
   });
 
