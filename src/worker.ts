@@ -6,10 +6,10 @@ import {
   type WorkerInterceptors,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
-import { BootTimes } from './activities/boot-times.js';
-import { FactKeeper, type FactKeeperOptions } from './activities/fact-keeper.js';
 import { createActivities } from './activities/index.js';
-import { journaling } from './activities/journaling.js';
+import { BootTimes } from './activities/journal/boot-times.js';
+import { FactKeeper, type FactKeeperOptions } from './activities/journal/fact-keeper.js';
+import { journaling } from './activities/journal/interceptor.js';
 import type { WatchTiming } from './activities/watch.js';
 import { createProviders, getProvider } from './adapters/registry.js';
 import type { Config } from './config.js';

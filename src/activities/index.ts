@@ -49,7 +49,7 @@ export function createActivities(deps: ActivityDeps): { activities: Activities; 
       refusals: new RefusalMemory(deps.client, deps.logger),
     }),
     ...sshActivities(deps.sshKeys, deps.leaving),
-    // The facts that came with it are what it is for: `journaling.ts` has dealt with them by now.
+    // The facts that came with it are what it is for: `journal/interceptor.ts` has dealt with them by now.
     recordEvents: async () => undefined,
     ...watchActivities({ ...deps, listing, watchers, timing: deps.watchTiming }),
   };

@@ -133,7 +133,7 @@ export interface InstanceActivities {
   updateTags(input: MachineRef & { tags: Record<string, string> }): Promise<void>;
   changeInstanceType(input: MachineRef & { instanceType: string }): Promise<void>;
   resizeVolume(input: MachineRef & { size: Size }): Promise<void>;
-  /** Does nothing but carry facts to the journal, as every activity does (`journaling.ts`); this one until they are there. */
+  /** Does nothing but carry facts to the journal, as every activity does (`journal/interceptor.ts`); this one until they are there. */
   recordEvents(): Promise<void>;
   /** Asks for the end, and looks until two witnesses say that it is gone. Fails with NotYet, to be retried for ever. */
   endInstance(input: EndInput): Promise<AbsenceProof>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BootTimes } from '../../src/activities/boot-times.js';
+import { BootTimes } from '../../src/activities/journal/boot-times.js';
 import { type Journal, JournalUnavailable } from '../../src/journal/index.js';
 
 const running = { count: 20, p50: 60_000, p99: 90_000 };

@@ -1,9 +1,9 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
-import type { FailureFact } from '../domain/errors.js';
-import { isParcel, type JournalParcel, type Receipt } from '../domain/journaling.js';
-import type { InstanceActivities } from './types.js';
+import type { FailureFact } from '../../domain/errors.js';
+import { isParcel, type JournalParcel, type Receipt } from '../../domain/journaling.js';
+import type { InstanceActivities } from '../types.js';
 
 /** Where facts go. Ours is `FactKeeper`. */
 export interface FactSink {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { instanceWorkflowId, type RefId } from '../domain/ids.js';
-import type { JournalParcel } from '../domain/journaling.js';
-import { type Journal, JournalConflict, JournalGap, JournalStaleRun, JournalUnavailable } from '../journal/index.js';
-import type { Logger } from '../logging.js';
-import { type FactSink, JournalDown } from './journaling.js';
+import { instanceWorkflowId, type RefId } from '../../domain/ids.js';
+import type { JournalParcel } from '../../domain/journaling.js';
+import { type Journal, JournalConflict, JournalGap, JournalStaleRun, JournalUnavailable } from '../../journal/index.js';
+import type { Logger } from '../../logging.js';
+import { type FactSink, JournalDown } from './interceptor.js';
 
 export interface FactKeeperOptions {
   /** Opens the journal. Called again after it failed. @throws {JournalUnavailable} */

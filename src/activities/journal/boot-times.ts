@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type OfferId, toIsoTime } from '../domain/ids.js';
-import type { UsualBoot } from '../domain/instance/index.js';
-import type { Journal } from '../journal/index.js';
+import { type OfferId, toIsoTime } from '../../domain/ids.js';
+import type { UsualBoot } from '../../domain/instance/index.js';
+import type { Journal } from '../../journal/index.js';
 
 /** What was measured before says nothing about today, in ms. */
 const MEASURED_WITHIN_MS = 30 * 86_400_000;
