@@ -9,10 +9,12 @@ import { registerControl } from './control-routes.js';
 import { DEFAULT_CATALOG } from './default-catalog.js';
 import type { Dialect } from './dialects/dialect.js';
 import { lambdaLabsDialect } from './dialects/lambda-labs.js';
+import { nebiusDialect } from './dialects/nebius.js';
 import { shadeformDialect } from './dialects/shadeform.js';
 import { simDialect } from './dialects/sim.js';
 import { CloudError, invalid, REFUSALS } from './errors.js';
 import { Faults, type FaultsSnapshot } from './faults.js';
+import { GrpcDoor, type GrpcMethods } from './grpc.js';
 import { Ledger, type LedgerSnapshot } from './ledger.js';
 import { DataFile } from './persistence.js';
 import { RateLimit, type RateLimitOptions } from './rate-limit.js';
@@ -66,7 +68,7 @@ export interface Simcloud {
 
 export const DEFAULT_ACCOUNT: Account = { apiKey: 'sim-key', name: 'default' };
 
-const DIALECTS: readonly Dialect[] = [simDialect, lambdaLabsDialect, shadeformDialect];
+const DIALECTS: readonly Dialect[] = [simDialect, lambdaLabsDialect, shadeformDialect, nebiusDialect];
 
 interface Snapshot {
   version: 1;
@@ -118,8 +120,12 @@ export async function startSimcloud(options: SimcloudOptions = {}): Promise<Simc
 
   const control = createControl(cloud);
   const app = await createApp(cloud, control);
+  const methods: GrpcMethods = Object.assign({}, ...DIALECTS.map((dialect) => dialect.methods?.(cloud)));
+  const grpc = new GrpcDoor(methods, (requestId, status) => cloud.answered(requestId, status));
+  grpc.share(app.server);
   const close = async (): Promise<void> => {
     clock.stop();
+    grpc.close();
     await app.close();
     await dataFile?.close();
     await cloud.close();

@@ -191,4 +191,15 @@ export interface Account {
   /** Whether a repeated `clientToken` returns the machine that it made before. */
   idempotentCreate?: boolean;
   suspended?: boolean;
+  /** For vendors that know a service account by its signature instead of a secret. */
+  authorizedKeys?: AuthorizedKey[];
+}
+
+/** The public half of a service account's key pair. */
+export interface AuthorizedKey {
+  /** The key's own id. */
+  kid: string;
+  serviceAccountId: string;
+  /** PEM. */
+  publicKey: string;
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Cloud } from '../cloud.js';
 import type { CloudError } from '../errors.js';
 import type { Outcome } from '../gate.js';
+import type { GrpcMethods } from '../grpc.js';
 
 /** One vendor's wire format over the core: it parses, calls `cloud.perform`, and renders. It decides nothing. */
 export interface Dialect {
@@ -10,6 +11,8 @@ export interface Dialect {
   prefix: string;
   /** Adds its routes; paths are relative to the prefix. */
   register(app: FastifyInstance, cloud: Cloud): void;
+  /** Of a vendor that speaks gRPC: its methods, at the cloud's address without a prefix. */
+  methods?(cloud: Cloud): GrpcMethods;
 }
 
 /** How one dialect says what happened. */
