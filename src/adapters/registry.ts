@@ -4,12 +4,19 @@ import type { Provider } from '../domain/provider.js';
 import type { AdapterDeps, AdapterModule } from './adapter-module.js';
 import type { CredentialConfig } from './credential.js';
 import { lambdaLabsAdapter } from './lambda-labs/index.js';
+import { nebiusAdapter } from './nebius/index.js';
 import { netnsAdapter } from './netns/index.js';
 import { shadeformAdapter } from './shadeform/index.js';
 import { simAdapter } from './sim/index.js';
 
 /** Every provider we speak to. A new one is a folder next to this file, and a line here. */
-export const ADAPTERS: readonly AdapterModule[] = [simAdapter, lambdaLabsAdapter, shadeformAdapter, netnsAdapter];
+export const ADAPTERS: readonly AdapterModule[] = [
+  simAdapter,
+  lambdaLabsAdapter,
+  shadeformAdapter,
+  nebiusAdapter,
+  netnsAdapter,
+];
 
 export function findAdapter(id: string): AdapterModule | undefined {
   return ADAPTERS.find((adapter) => adapter.id === id);
