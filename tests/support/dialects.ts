@@ -1,7 +1,8 @@
 import { TAG as LAMBDA_TAG } from '../../src/adapters/lambda-labs/identity.js';
 import { createProviders, getProvider } from '../../src/adapters/registry.js';
 import type { Capability } from '../../src/domain/provider.js';
-import type { Simcloud } from '../../src/simcloud/index.js';
+import { NEBIUS_TENANT, type Simcloud } from '../../src/simcloud/index.js';
+import { authorizeServiceAccount, serviceAccountKey, toNebiusType } from './nebius.js';
 import { sshPortHere } from './vendor-ssh.js';
 
 /** How one provider is reached in a simulated cloud, as chaos and conformance need it. */
@@ -48,6 +49,15 @@ export const DIALECTS: Readonly<Record<string, VendorDialect>> = {
     credential: ({ url }, apiKey) => ({ apiUrl: `${url}/shadeform/v1`, apiKey, createsPerMinute: 600_000 }),
     refIdTag: 'refId',
     toType: (name) => `simcloud_${name}`,
+  },
+  nebius: {
+    credential: ({ url }) => {
+      const serviceAccount = { serviceAccountKey: serviceAccountKey(), tenantId: NEBIUS_TENANT };
+      return { apiUrl: url, ...serviceAccount, sshPort, createsPerMinute: 600_000, acceptMs: 1_000 };
+    },
+    refIdTag: 'refId',
+    toType: toNebiusType,
+    prepare: authorizeServiceAccount,
   },
 };
 

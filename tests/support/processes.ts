@@ -46,17 +46,10 @@ export async function openTopology(options: TopologyOptions): Promise<ProcessTop
   const taskQueue = `test-${randomUUID().slice(0, 8)}`;
   const cloudCredRefId = `sim-${taskQueue}`;
   const cloud = await startSimcloud(simcloud);
-  const sim = {
-    cloudCredRefId,
-    provider: 'sim',
-    apiUrl: `${cloud.url}/sim/v1`,
-    apiKey: 'sim-key',
-    pollIntervalMs: 100,
-  };
-  await writeFile(
-    join(folder, 'credentials.json'),
-    JSON.stringify([{ ...sim, ...(typeof credential === 'function' ? credential(cloud) : credential) }]),
-  );
+  const sim = { provider: 'sim', apiUrl: `${cloud.url}/sim/v1`, apiKey: 'sim-key' };
+  const own = typeof credential === 'function' ? credential(cloud) : credential;
+  const fields = { pollIntervalMs: 100, ...(own?.provider ? own : { ...sim, ...own }) };
+  await writeFile(join(folder, 'credentials.json'), JSON.stringify([{ cloudCredRefId, ...fields }]));
   await writeFile(join(folder, 'key'), workerKey.privateKey);
   await writeFile(join(folder, 'keys.json'), JSON.stringify({ default: 'key' }));
   const env = {

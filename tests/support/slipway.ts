@@ -103,7 +103,8 @@ function testConfig(cloud: Simcloud, cloudCredRefId: string, taskQueue: string, 
   });
   const own = typeof options.credential === 'function' ? options.credential(cloud) : options.credential;
   return {
-    credentials: [{ cloudCredRefId, ...sim, ...own }, ...others],
+    // A field of sim's that another provider does not have is undefined there.
+    credentials: [{ cloudCredRefId, ...(JSON.parse(JSON.stringify({ ...sim, ...own })) as typeof sim) }, ...others],
     sshKeys: { default: workerKey.privateKey },
     taskQueue,
     logLevel: 'silent',
