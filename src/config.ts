@@ -39,7 +39,8 @@ export class ConfigError extends Error {
   }
 }
 
-const settings = z.object({
+/** The variables that are a value each; the others name files and addresses. `docs/configuration.md` tells of all. */
+export const settings = z.object({
   SLIPWAY_TASK_QUEUE: z.string().trim().min(1).default('slipway'),
   SLIPWAY_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   SLIPWAY_STRAYS: z.enum(['report', 'terminate']).default('report'),

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { configurationPage } from './configuration-page.js';
 import { errorsPage } from './errors-page.js';
 import { withPhaseTable } from './phase-table.js';
 import { jsonSchemas } from './schemas.js';
@@ -13,6 +14,7 @@ export async function generatedPages(root: string): Promise<Record<string, strin
   const lifecycle = 'docs/lifecycle.md';
   return {
     ...Object.fromEntries(schemas),
+    'docs/configuration.md': configurationPage(),
     'docs/errors.md': errorsPage(),
     [lifecycle]: withPhaseTable(await readFile(join(root, lifecycle), 'utf8')),
   };
