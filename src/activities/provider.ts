@@ -21,7 +21,10 @@ const END_GAP_MS = { first: 1_000, ceiling: 300_000 };
 /** A watcher that was silent for this many of its intervals is taken for dead. */
 const SILENT_INTERVALS = 3;
 
-type ProviderActivities = Omit<InstanceActivities, 'probeSsh' | 'verifyFirewall' | 'recordEvents'>;
+type ProviderActivities = Omit<
+  InstanceActivities,
+  'probeSsh' | 'verifyFirewall' | 'changeHostFirewall' | 'recordEvents'
+>;
 
 /** Every call of a provider. Each is safe to repeat. */
 export function providerActivities(deps: ProviderDeps): ProviderActivities {

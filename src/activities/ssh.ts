@@ -1,6 +1,7 @@
 import { ProviderError } from '../domain/errors.js';
 import { isGpu } from '../domain/gpu.js';
 import type { ExpectedGpus } from '../domain/instance/index.js';
+import { changeHostFirewall } from './firewall/host-change.js';
 import { FirewallError, proveFirewall } from './firewall/proof.js';
 import { alive } from './heartbeat.js';
 import { publicKeyOf, type Readiness, type SshConnection, type Until, waitForSsh } from './ssh-probe.js';
@@ -23,17 +24,18 @@ export function slipwayPublicKey(keys: SshKeys, sshKeyRef: string): string {
   return publicKeyOf(privateKey(keys, sshKeyRef));
 }
 
-type SshActivities = Pick<InstanceActivities, 'probeSsh' | 'verifyFirewall'>;
+type SshActivities = Pick<InstanceActivities, 'probeSsh' | 'verifyFirewall' | 'changeHostFirewall'>;
 
 export function sshActivities(keys: SshKeys, leaving: AbortSignal): SshActivities {
   const ready = (input: ProbeInput, readiness: Readiness): Promise<Probed> =>
     alive(
       async ({ signal, report }) => {
-        const { host, port, user, pinnedHostKey, withinMs: deadlineMs, firewall } = input;
+        const { host, port, user, pinnedHostKey, withinMs: deadlineMs, firewall, hostRules } = input;
         const target = { host, port, user, privateKey: privateKey(keys, input.sshKeyRef), pinnedHostKey };
-        const prove =
-          firewall &&
-          ((connection: SshConnection, until: Until) => proveFirewall(connection, target, firewall, { until, report }));
+        const prove = async (connection: SshConnection, until: Until): Promise<string[]> => [
+          ...(hostRules ? await changeHostFirewall(connection, target, hostRules, until) : []),
+          ...(firewall ? await proveFirewall(connection, target, firewall, { until, report }) : []),
+        ];
         try {
           const probe = await waitForSsh(target, { ...readiness, deadlineMs, signal, onAttempt: report, prove });
           if (probe.ok) return { hostKey: probe.hostKey, evidence: probe.evidence };
@@ -47,6 +49,7 @@ export function sshActivities(keys: SshKeys, leaving: AbortSignal): SshActivitie
   return {
     probeSsh: ({ gpus, ...input }) => ready(input, { ...(gpus && { gpus: toGpus(gpus) }) }),
     verifyFirewall: (input) => ready(input, { cloudInit: false }),
+    changeHostFirewall: (input) => ready(input, { cloudInit: false }),
   };
 }
 

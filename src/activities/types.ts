@@ -82,10 +82,16 @@ export interface ProbeInput extends MachineRef {
   gpus?: ExpectedGpus;
   /** What must be proved of the firewall; absent: nothing. */
   firewall?: FirewallClaim;
+  /** New rules for a firewall on the machine, to be applied before they are proved; absent: it has them. */
+  hostRules?: FirewallRules;
 }
 
 export interface VerifyInput extends ProbeInput {
   firewall: FirewallClaim;
+}
+
+export interface HostChangeInput extends ProbeInput {
+  hostRules: FirewallRules;
 }
 
 export interface Probed {
@@ -121,12 +127,14 @@ export interface InstanceActivities {
   lookAtInstance(input: MachineRef & { trust: Trust }): Promise<Looked>;
   applyFirewall(input: MachineRef & { rules: FirewallRules }): Promise<void>;
   /**
-   * SSH, cloud-init, the GPUs if asked, and the firewall if asked, over one connection. Fails with SshUnreachable or
+   * SSH, cloud-init, the GPUs if asked, and the firewall if asked: changed, proved; over one connection. Fails with SshUnreachable or
    * FirewallUnverified; the classified reason is the `providerCode`.
    */
   probeSsh(input: ProbeInput): Promise<Probed>;
   /** The firewall alone, of a machine that is in use. Fails as `probeSsh` does. */
   verifyFirewall(input: VerifyInput): Promise<Probed>;
+  /** Changes the firewall on a machine that is in use, over SSH, and proves it if asked. Fails as `probeSsh` does. */
+  changeHostFirewall(input: HostChangeInput): Promise<Probed>;
   stopInstance(input: MachineRef): Promise<void>;
   startInstance(input: MachineRef): Promise<void>;
   rebootInstance(input: MachineRef): Promise<void>;

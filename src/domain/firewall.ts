@@ -6,6 +6,7 @@ export { isCidr, isIpv6 } from './firewall/cidr.js';
 export { type CloudConfigOptions, renderCloudConfig } from './firewall/cloud-config.js';
 export { diffRules, type RulesDifference } from './firewall/diff.js';
 export { DOCKER_HOOK, DOCKER_SCRIPT, renderDockerScript } from './firewall/docker-user.js';
+export { HOST_LOOK, type HostChangeScript, renderHostChange } from './firewall/host-change.js';
 export { type HostOptions, renderLaunchScript } from './firewall/launch-script.js';
 export { bothRules, normaliseRules, sameRules } from './firewall/normalise.js';
 export { parseUfwRules } from './firewall/parse.js';

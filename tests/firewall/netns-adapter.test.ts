@@ -138,6 +138,27 @@ describe.skipIf(netnsMissing)(`the netns adapter${why}`, () => {
     expect(await answers(publicAddress, 8_080, 500)).toBe(false);
   });
 
+  it('closes what a change left that failed, port by port as it was opened', async () => {
+    const rules = (...ports: number[]) => ({
+      ...NO_RULES,
+      ingressRules: ports.map((port) => ({ fromPort: port, toPort: port, ipRanges: [] })),
+    });
+    const { cloudId, publicAddress = '' } = await running('torn', { firewallRules: rules(8_080) });
+    const target = { host: publicAddress, port: 22, user: 'root', privateKey: key };
+    const onHost = async (command: string): Promise<void> => {
+      expect(await probeSsh(target, { timeoutMs: 10_000, commands: [command] })).toMatchObject({ ok: true });
+    };
+    await onHost(
+      `printf '#!/bin/sh\ncase "$*" in *8090*) exit 1;; esac\nexec /usr/sbin/ufw "$@"\n' >/usr/local/sbin/ufw; chmod 0755 /usr/local/sbin/ufw`,
+    );
+    const torn = provider.setFirewallRules(cloudId, 'local', rules(8_080, 8_082, 8_090), calm);
+    await expect(torn).rejects.toThrow('Done: open 8082. Not done: open 8090');
+    await onHost('rm /usr/local/sbin/ufw');
+    // 8081 touches both its neighbours: normal form would be one range, which ufw was never given.
+    await provider.setFirewallRules(cloudId, 'local', rules(8_081), calm);
+    await onHost(`test "$(ufw show added | grep -c 808)" = 1 && ufw show added | grep -q 'allow 8081$'`);
+  });
+
   it('keeps our identity when its tags are replaced', async () => {
     const { cloudId, refId } = await running('tags');
     await provider.updateTags(cloudId, 'local', { team: 'b' }, calm);

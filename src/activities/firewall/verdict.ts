@@ -7,8 +7,9 @@ import type { PortToProve } from './ports.js';
  * - `leaks`: a port that no rule allows answers
  * - `shut`: a port that a rule allows does not
  * - `no-witness`: nothing could be made to listen on the machine, so a port that does not answer proves nothing
+ * - `not-applied`: the machine did not take all of the new rules; the evidence says which it did
  */
-export type FirewallFinding = 'leaks' | 'shut' | 'no-witness';
+export type FirewallFinding = 'leaks' | 'shut' | 'no-witness' | 'not-applied';
 
 /** The firewall was not shown to hold; `message` is the evidence. */
 export class FirewallError extends Error {

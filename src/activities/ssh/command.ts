@@ -8,18 +8,27 @@ export interface CommandResult {
   exitCode?: number;
   /** The signal, as `SIGKILL`. */
   killedBy?: string;
-  /** The first 64 KiB of each; the rest is read and dropped. */
+  /** The first 64 KiB of each, unless more is asked for; the rest is read and dropped. */
   stdout: string;
   stderr: string;
 }
 
 const KEPT_BYTES = 64 * 1024;
 
+export interface RunOptions {
+  timeoutMs: number;
+  signal?: AbortSignal;
+  /** For its standard input. */
+  input?: string;
+  /** How much of what it prints is kept. */
+  keptBytes?: number;
+}
+
 /** See `SshConnection.run`. The connection is of no use after a throw: what it still does is not known. */
 export async function runCommand(
   client: Client,
   command: string,
-  { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+  { timeoutMs, signal, input, keptBytes }: RunOptions,
 ): Promise<CommandResult> {
   return await bounded(timeoutMs, signal, async (until) => {
     return await new Promise<CommandResult>((resolve, reject) => {
@@ -42,7 +51,7 @@ export async function runCommand(
       try {
         client.exec(command, (error, channel) => {
           if (error) fail(new SshError('command-failed', `${quote(command)} could not be started`));
-          else collect(channel, (result) => (result ? end(() => resolve(result)) : onLost()));
+          else collect(channel, { input, keptBytes }, (result) => (result ? end(() => resolve(result)) : onLost()));
         });
       } catch {
         onLost(); // ssh2 throws when the connection is already gone
@@ -52,23 +61,27 @@ export async function runCommand(
 }
 
 /** Calls back once, with nothing when the channel closed without saying how the command ended. */
-function collect(channel: ClientChannel, done: (result?: CommandResult) => void): void {
-  const stdout = keepHead(channel);
-  const stderr = keepHead(channel.stderr);
+function collect(
+  channel: ClientChannel,
+  { input, keptBytes = KEPT_BYTES }: Pick<RunOptions, 'input' | 'keptBytes'>,
+  done: (result?: CommandResult) => void,
+): void {
+  const stdout = keepHead(channel, keptBytes);
+  const stderr = keepHead(channel.stderr, KEPT_BYTES);
   let how: Pick<CommandResult, 'exitCode' | 'killedBy'> | undefined;
   channel.on('exit', (code: number | null, signalName?: string) => {
     how = code === null ? { killedBy: signalName ?? 'unknown signal' } : { exitCode: code };
   });
   channel.on('error', () => undefined); // a close follows
   channel.on('close', () => done(how && { ...how, stdout: stdout(), stderr: stderr() }));
-  channel.end(); // no stdin
+  channel.end(input); // without one, no stdin
 }
 
-function keepHead(stream: NodeJS.ReadableStream): () => string {
+function keepHead(stream: NodeJS.ReadableStream, max: number): () => string {
   const chunks: Buffer[] = [];
   let bytes = 0;
   stream.on('data', (chunk: Buffer) => {
-    if (bytes < KEPT_BYTES) chunks.push(chunk.subarray(0, KEPT_BYTES - bytes));
+    if (bytes < max) chunks.push(chunk.subarray(0, max - bytes));
     bytes += chunk.length;
   });
   return () => Buffer.concat(chunks).toString('utf8');

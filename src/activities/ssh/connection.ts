@@ -5,6 +5,7 @@ import {
   type CommandResult,
   type Reached,
   type RemoteProcess,
+  type RunOptions,
   reachFrom,
   runCommand,
   startCommand,
@@ -30,7 +31,7 @@ export interface SshConnection {
    * Runs one command line, and waits for its end.
    * @throws {SshError} `timeout`, `reset`, or `command-failed` when it could not be started; or the signal's reason.
    */
-  run(command: string, bounds: Bounds): Promise<CommandResult>;
+  run(command: string, options: RunOptions): Promise<CommandResult>;
   /** Starts a command and leaves it running, its input held open. @throws {SshError} as `run`. */
   start(command: string, bounds: Bounds): Promise<RemoteProcess>;
   /** Lets the machine connect to a TCP port of its own, or near it. @throws {SshError} `timeout` or `reset`. */

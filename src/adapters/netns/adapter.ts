@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { type ErrorKind, ProviderError } from '../../domain/errors.js';
 import {
-  bothRules,
   DOCKER_SCRIPT,
   diffRules,
   type FirewallRules,
@@ -61,7 +60,9 @@ type Operation = Exclude<keyof Provider, 'id' | 'cloudCredRefId' | 'capabilities
 /** Hosts on this computer, a set of namespaces each. What each operation owes its caller: `domain/provider.ts`. */
 export class NetnsProvider implements Provider {
   readonly id = ID;
-  readonly capabilities: readonly Capability[] = CAPABILITIES;
+  readonly capabilities: readonly Capability[];
+  readonly firewall?: 'host';
+  readonly #abilities: readonly InstanceCapability[];
   readonly limits: ProviderLimits = { pollIntervalMs: 500, listingLagMs: 0 };
   /** One change of a host at a time. */
   readonly #turns = new Map<CloudId, Promise<unknown>>();
@@ -70,8 +71,14 @@ export class NetnsProvider implements Provider {
     readonly cloudCredRefId: CloudCredRefId,
     private readonly store: HostStore,
     private readonly supervision: Supervision,
+    firewall: 'native' | 'host' = 'native',
     private readonly onCreateAnswered: () => void = () => undefined,
-  ) {}
+  ) {
+    const has = (capability: Capability): boolean => firewall === 'native' || capability !== 'modify-firewall';
+    this.capabilities = CAPABILITIES.filter(has);
+    this.#abilities = ABILITIES.filter(has);
+    if (firewall === 'host') this.firewall = 'host';
+  }
 
   /** The id follows from the attempt: a repeat meets the folder that is there, also after a crash in between. */
   async createInstance(attrs: CreateInstanceAttrs, signal: AbortSignal): Promise<CreateOutcome> {
@@ -112,7 +119,7 @@ export class NetnsProvider implements Provider {
         rules,
       },
       publicKeys,
-      firewallScript: renderLaunchScript(rules),
+      firewallScript: this.firewall === 'host' ? atFirstBoot(renderLaunchScript(rules)) : renderLaunchScript(rules),
       ...(userDataBase64 !== undefined && { userData: toText(userDataBase64) }),
     });
   }
@@ -182,10 +189,11 @@ export class NetnsProvider implements Provider {
     wanted: FirewallRules,
     signal: AbortSignal,
   ): Promise<void> {
+    if (this.firewall === 'host') throw notSupported(ID, 'setFirewallRules', 'the firewall is the host’s own');
     await this.#change('setFirewallRules', cloudId, async (record) => {
       const rules = normaliseRules(wanted);
       const { rules: known, doubtful } = record;
-      const current = bothRules(doubtful, known);
+      const current = eitherRules(doubtful, known);
       const { add, revoke } = {
         add: diffRules(doubtful ? NO_RULES : known, rules).add,
         revoke: diffRules(current, rules).revoke,
@@ -195,7 +203,7 @@ export class NetnsProvider implements Provider {
         ...this.#toChanges(cloudId, 'close', revoke, signal),
       ];
       if (changes.length === 0) return;
-      await this.store.save({ ...record, doubtful: bothRules(current, rules) });
+      await this.store.save({ ...record, doubtful: eitherRules(current, rules) });
       await this.store.write(cloudId, FILES.firewall, renderLaunchScript(rules));
       await changeRules(changes, (error) => toError('setFirewallRules', cloudId, error));
       await this.supervision.run(cloudId, dockerFirewall(rules), signal);
@@ -237,7 +245,7 @@ export class NetnsProvider implements Provider {
         pricePerHour: { amount: '0', currency: 'USD' },
         gpus: [],
         architecture: process.arch === 'x64' ? 'x86_64' : process.arch === 'arm64' ? 'arm64' : 'unknown',
-        capabilities: [...ABILITIES],
+        capabilities: [...this.#abilities],
       },
     ];
   }
@@ -276,7 +284,7 @@ export class NetnsProvider implements Provider {
       sshPort: 22,
       createdAt,
       tags,
-      capabilities: [...ABILITIES],
+      capabilities: [...this.#abilities],
       pricePerHour: { amount: '0', currency: 'USD' },
     };
   }
@@ -322,9 +330,34 @@ function toCloudId(attemptKey: string): CloudId {
   return `host-${createHash('sha256').update(attemptKey).digest('hex').slice(0, 16)}`;
 }
 
+/** What either allows, rule by rule as it was given: UFW deletes nothing that is named otherwise. */
+function eitherRules(a: FirewallRules | undefined, b: FirewallRules): FirewallRules {
+  const join = (side: keyof FirewallRules) => {
+    const all = [...(a?.[side] ?? []), ...b[side]].map((rule) => JSON.stringify(rule));
+    return [...new Set(all)].map((text) => JSON.parse(text) as FirewallRules[typeof side][number]);
+  };
+  return { ingressRules: join('ingressRules'), egressRules: join('egressRules') };
+}
+
 /** The chain for published container ports, written anew and run: on a host without Docker it is one nobody enters. */
 function dockerFirewall(rules: FirewallRules): string {
   return `cat >${DOCKER_SCRIPT} <<'SLIPWAY_END_OF_FILE'\n${renderDockerScript(rules)}SLIPWAY_END_OF_FILE\n${DOCKER_SCRIPT} || true\n`;
+}
+
+/** As cloud-init does it: later boots bring up what is in /etc/ufw by then, which is ufw.service's work elsewhere. */
+function atFirstBoot(script: string): string {
+  return [
+    '#!/bin/sh',
+    'booted=/etc/slipway-booted',
+    'if [ -e "$booted" ]; then',
+    '  /lib/ufw/ufw-init start quiet',
+    `  ${DOCKER_SCRIPT} || true`,
+    '  exit 0',
+    'fi',
+    script,
+  ]
+    .join('\n')
+    .replace(/^exit "\$failed"$/m, 'touch "$booted"\nexit "$failed"');
 }
 
 /** What cannot be expressed is refused by name before anything is made. @throws {ProviderError} */

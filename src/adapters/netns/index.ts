@@ -12,14 +12,16 @@ const credentialSchema = baseCredential.extend({
     .string()
     .min(1)
     .refine((path) => resolve(path) === path, 'must be an absolute path'),
+  /** `native`: rules are changed from outside the host. `host`: it brings its firewall along, as with most vendors. */
+  firewall: z.enum(['native', 'host']).optional(),
 });
 
 export const netnsAdapter = defineAdapter({
   id: ID,
   credentialSchema,
   secretFields: [],
-  create({ cloudCredRefId, stateDir }, { onCreateAnswered }) {
+  create({ cloudCredRefId, stateDir, firewall }, { onCreateAnswered }) {
     const store = new HostStore(stateDir);
-    return new NetnsProvider(cloudCredRefId, store, new Supervision(store), onCreateAnswered);
+    return new NetnsProvider(cloudCredRefId, store, new Supervision(store), firewall, onCreateAnswered);
   },
 });

@@ -31,24 +31,43 @@ export function renderDockerScript(rules: FirewallRules): string {
     'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     '# Docker may be at its own rules right now: wait for the lock instead of losing a line.',
     'iptables() { command iptables -w 30 "$@"; }',
-    ...chain(
-      'iptables',
-      grants.filter(({ cidr }) => cidr === undefined || !isIpv6(cidr)),
-    ),
+    ...chain('iptables', grants.filter(isForIpv4)),
     'command -v ip6tables >/dev/null 2>&1 || exit 0',
     'ip6tables() { command ip6tables -w 30 "$@"; }',
-    ...chain(
-      'ip6tables',
-      grants.filter(({ cidr }) => cidr === undefined || isIpv6(cidr)),
-    ),
+    ...chain('ip6tables', grants.filter(isForIpv6)),
     'exit 0',
     '',
   ].join('\n');
 }
 
-function chain(iptables: string, grants: readonly Grant[]): string[] {
+/**
+ * The same chains for `iptables-restore --noflush` and `ip6tables-restore --noflush`: each is exchanged in one
+ * transaction, where a flush would leave published ports open until the last line is back.
+ */
+export function renderDockerTables(rules: FirewallRules): { ipv4: string; ipv6: string } {
+  const grants = grantsOf(rules.ingressRules);
+  const table = (mine: readonly Grant[]): string =>
+    [
+      '*filter',
+      ':DOCKER-USER - [0:0]', // makes the chain, or empties it, in the same transaction
+      ...chainRules(mine).map((rule) => `-A DOCKER-USER ${rule}`),
+      'COMMIT',
+      '',
+    ].join('\n');
+  return { ipv4: table(grants.filter(isForIpv4)), ipv6: table(grants.filter(isForIpv6)) };
+}
+
+function isForIpv4({ cidr }: Grant): boolean {
+  return cidr === undefined || !isIpv6(cidr);
+}
+
+function isForIpv6({ cidr }: Grant): boolean {
+  return cidr === undefined || isIpv6(cidr);
+}
+
+function chainRules(grants: readonly Grant[]): string[] {
   const interfaces = [...BRIDGES, ...PODS];
-  const lines = [
+  return [
     '-m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT',
     ...interfaces.map((name) => `-i ${name} ! -o ${name} -j ACCEPT`), // containers and pods reach the outside
     ...interfaces.map((name) => `-i ${name} -o ${name} -j ACCEPT`), //   and each other
@@ -57,10 +76,13 @@ function chain(iptables: string, grants: readonly Grant[]): string[] {
     ...grants.flatMap(published),
     '-j DROP',
   ];
+}
+
+function chain(iptables: string, grants: readonly Grant[]): string[] {
   return [
     `${iptables} -N DOCKER-USER 2>/dev/null`, // Docker may not have made it yet
     `${iptables} -F DOCKER-USER`,
-    ...lines.map((line) => `${iptables} -A DOCKER-USER ${line}`),
+    ...chainRules(grants).map((rule) => `${iptables} -A DOCKER-USER ${rule}`),
   ];
 }
 

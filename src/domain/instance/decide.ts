@@ -1,4 +1,4 @@
-import { sameRules } from '../firewall.js';
+import { type FirewallRules, sameRules, strategyIssues } from '../firewall.js';
 import type { InstanceCapability } from '../provider.js';
 import { toBytes } from '../size.js';
 import { commandIssues } from './command-issues.js';
@@ -6,7 +6,7 @@ import { type Command, CommandRefused } from './commands.js';
 import type { CommandStamp, InstanceFact } from './events.js';
 import { ENDING, type Phase } from './phase.js';
 import { type RequestIssue, toRules } from './request.js';
-import type { InstanceState } from './state.js';
+import { firewallKind, type InstanceState } from './state.js';
 
 /**
  * What a command makes happen: the facts to record, or none when it is so already.
@@ -64,7 +64,7 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
       // After a change that failed, asking for the old rules means: put them back.
       if (sameRules(rules, state.firewallRules) && !state.doubtfulRules) return [];
       if (state.phase === 'parked') refusePhase(state, command, 'retry it first');
-      needIfKnown(state, command, 'modify-firewall');
+      needFirewall(state, command, rules);
       return [{ type: 'FirewallChangeRequested', rules, ...stamp }];
     }
     case 'updateTags': {
@@ -132,6 +132,12 @@ function need(state: InstanceState, command: Command, capability: InstanceCapabi
 /** Before there is a machine nobody knows what it will be able to do: the wish is taken, and applied by create. */
 function needIfKnown(state: InstanceState, command: Command, capability: InstanceCapability): void {
   if (state.machine) need(state, command, capability);
+}
+
+/** Its provider's firewall, or one on the machine, that can have these rules. */
+function needFirewall(state: InstanceState, command: Command, rules: FirewallRules): void {
+  if (state.machine && firewallKind(state.machine) === 'host') refuseIssues(strategyIssues(rules, { kind: 'host' }));
+  else needIfKnown(state, command, 'modify-firewall');
 }
 
 function refuseIssues(issues: readonly RequestIssue[]): void {

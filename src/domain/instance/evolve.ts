@@ -65,7 +65,11 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     case 'CreateAttempted': {
       const attempt: Attempt = { attempt: event.attempt, offer: event.offer, at: event.at, outcome: 'open' };
       const placed = { ...inPhase(state, event, 'placing'), attempts: [...state.attempts, attempt] };
-      return enter('creating', { ...placed, awaitingUntil: undefined, freshFrom: event.at }, event);
+      return enter(
+        'creating',
+        { ...placed, awaitingUntil: undefined, bootRules: undefined, freshFrom: event.at },
+        event,
+      );
     }
     case 'CapacityAwaited':
       return { ...inPhase(state, event, 'placing'), awaitingUntil: event.until };
@@ -234,7 +238,8 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     }
     case 'FirewallChangeRequested': {
       const { requestId, rules } = event;
-      return want({ ...handle(state, event), firewallRules: rules }, { kind: 'firewall', requestId, rules });
+      const wanting = { ...handle(overtakeRules(state), event), firewallRules: rules };
+      return want(wanting, { kind: 'firewall', requestId, rules });
     }
     case 'TagsChangeRequested': {
       const { requestId, tags } = event;
@@ -352,6 +357,16 @@ function retry(state: InstanceState, event: InstanceEvent): InstanceState {
 function want(state: InstanceState, change: Change): InstanceState {
   if (!state.machine && state.phase !== 'creating') return state;
   return { ...state, changes: [...state.changes.filter(({ kind }) => kind !== change.kind), change] };
+}
+
+/** What new rules leave behind when others are wanted before these are known to be in force. */
+function overtakeRules(state: InstanceState): InstanceState {
+  const isNew = state.machine !== undefined && state.appliedRules === undefined;
+  if (isNew || state.phase === 'creating') return { ...state, bootRules: state.bootRules ?? state.firewallRules };
+  const overtaken = state.changes.find(({ kind }) => kind === 'firewall');
+  // A firewall on the machine may have been at work on them; a provider's own says itself what it has.
+  if (overtaken?.kind !== 'firewall' || !state.machine?.hostFirewall) return state;
+  return { ...state, doubtfulRules: bothRules(state.doubtfulRules, overtaken.rules) };
 }
 
 function dropChange(state: InstanceState, change: Change): InstanceState {

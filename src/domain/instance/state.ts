@@ -103,6 +103,8 @@ export interface InstanceState {
   /** The rules that are wanted, and those that are known to be in force on this machine. */
   firewallRules: FirewallRules;
   appliedRules?: FirewallRules;
+  /** While a machine is made, or is new: what it was asked for with, where others were wanted since. */
+  bootRules?: FirewallRules;
   /** Rules that were replaced, or could not be applied, and are not yet shown to be out of force. */
   doubtfulRules?: FirewallRules;
   /** Wanted; what is not yet at the provider stands in `changes`. */

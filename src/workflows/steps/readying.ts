@@ -17,7 +17,12 @@ export async function applyFirewall(instance: Instance): Promise<void> {
     const message = `${machineOf(instance.state).provider} has no firewall per machine for the rules that are wanted.`;
     return instance.record({ type: 'RecordStepError', failure: { kind: 'NotSupported', message } });
   }
-  if (strategy !== 'native') return instance.record({ type: 'RecordFirewallApplied', rules, strategy });
+  if (strategy === 'host') {
+    // What it brought along; what is wanted since is applied over SSH, when that is there.
+    const { appliedRules, bootRules = rules } = instance.state;
+    return instance.record({ type: 'RecordFirewallApplied', rules: appliedRules ?? bootRules, strategy });
+  }
+  if (strategy === 'none') return instance.record({ type: 'RecordFirewallApplied', rules, strategy });
   const { applyFirewall: apply } = activities('command', `apply ${rules.ingressRules.length} ingress rules`);
   try {
     const applied = await instance.unlessEnding(() => apply({ ...machineRef(instance), rules }));
@@ -39,14 +44,19 @@ export async function connect(instance: Instance): Promise<void> {
   const { state } = instance;
   const { expectGpus: gpus } = state.request.policy;
   const withinMs = toEpochMs(phaseDeadline(state) ?? now()) - Date.now();
-  const { appliedRules: rules = state.firewallRules, doubtfulRules: before } = state;
+  const hostRules = hostRulesToApply(instance);
+  const { appliedRules = state.firewallRules, doubtfulRules } = state;
+  const rules = hostRules ?? appliedRules;
+  const before = hostRules ? bothRules(doubtfulRules, appliedRules) : doubtfulRules;
   const firewall = mustVerify(instance) && { rules, ...(before && { before }) };
   const target = probeTarget(instance, withinMs);
   const { probeSsh } = activities('probe', `SSH to ${inWords(target)}`, boundedBy(target));
-  const input = { ...target, ...(gpus && { gpus }), ...(firewall && { firewall }) };
+  const input = { ...target, ...(gpus && { gpus }), ...(firewall && { firewall }), ...(hostRules && { hostRules }) };
   try {
     const probed = await instance.interruptible(() => probeSsh(input));
-    if (probed && instance.phase === 'connecting') instance.record({ type: 'RecordReady', ...probed });
+    if (!probed || instance.phase !== 'connecting') return;
+    if (hostRules) instance.record({ type: 'RecordFirewallApplied', rules, strategy: 'host' });
+    instance.record({ type: 'RecordReady', ...probed });
   } catch (error) {
     const failure = toFailureFact(error, 'WaitTimeout');
     if (instance.phase === 'connecting') instance.record({ type: 'RecordStepError', failure });
@@ -65,6 +75,30 @@ export async function verifyRules(instance: Instance, rules: FirewallRules): Pro
   const { verifyFirewall } = activities('probe', `prove the firewall of ${inWords(target)}`, boundedBy(target));
   const work = () => verifyFirewall({ ...target, firewall: { rules, before } });
   return (await instance.interruptible(work, () => instance.suspicion !== undefined)) !== undefined;
+}
+
+/**
+ * Gives a machine in use new rules for the firewall that stands on it, and proves them. Answers as `verifyRules`.
+ * @throws {ActivityFailure} FirewallUnverified, saying what was done; or SshUnreachable.
+ */
+export async function changeHostRules(instance: Instance, rules: FirewallRules): Promise<boolean> {
+  const { appliedRules = NO_RULES, doubtfulRules, request } = instance.state;
+  const firewall = mustVerify(instance) && { rules, before: bothRules(doubtfulRules, appliedRules) };
+  const target = probeTarget(instance, toMs(request.policy.runningToSsh));
+  const { changeHostFirewall } = activities('probe', `change the firewall on ${inWords(target)}`, boundedBy(target));
+  const work = () => changeHostFirewall({ ...target, hostRules: rules, ...(firewall && { firewall }) });
+  return (await instance.interruptible(work, () => instance.suspicion !== undefined)) !== undefined;
+}
+
+export function hasHostFirewall({ state }: Instance): boolean {
+  return firewallKind(machineOf(state)) === 'host';
+}
+
+/** The rules that a firewall on the machine shall have, unless it is known to have them. */
+function hostRulesToApply(instance: Instance): FirewallRules | undefined {
+  const { firewallRules, appliedRules = firewallRules, doubtfulRules } = instance.state;
+  const has = !doubtfulRules && sameRules(appliedRules, firewallRules);
+  return hasHostFirewall(instance) && !has ? firewallRules : undefined;
 }
 
 /** Where there is a firewall of ours it is proved; policy may ask for more, or for less. */

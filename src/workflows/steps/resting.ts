@@ -3,7 +3,7 @@ import type { Instance } from '../entity.js';
 import { toFailureFact } from '../failure.js';
 import { activities } from '../policies.js';
 import { machineRef, makeSure } from './awaiting.js';
-import { verifyRules } from './readying.js';
+import { changeHostRules, hasHostFirewall, verifyRules } from './readying.js';
 
 /** Ready or stopped: waits for a command, applies changes, and notices what happens to the machine without us. */
 export async function rest(instance: Instance): Promise<void> {
@@ -55,8 +55,12 @@ async function apply(instance: Instance, change: Change): Promise<void> {
     }
   };
   try {
-    if (!(await instance.unlessEnding(work))) return;
-    if (change.kind === 'firewall' && !(await verifyRules(instance, change.rules))) return; // it stays wanted
+    if (change.kind === 'firewall' && hasHostFirewall(instance)) {
+      if (!(await changeHostRules(instance, change.rules))) return; // it stays wanted
+    } else {
+      if (!(await instance.unlessEnding(work))) return;
+      if (change.kind === 'firewall' && !(await verifyRules(instance, change.rules))) return;
+    }
     instance.record({ type: 'RecordChange', change });
   } catch (error) {
     instance.record({ type: 'RecordChange', change, failure: toFailureFact(error, 'WaitTimeout') });
