@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
+import { timeline } from '../../domain/instance/timeline.js';
 import { BadInput } from '../failure.js';
 import { table } from '../table.js';
 import { print, printJson, say, terminalOf } from '../terminal.js';
-import { eventDetail } from '../text/event.js';
 import { timeOfDay } from '../text/time.js';
 import { type JsonOption, toCount, toPosition, withJson } from './options.js';
 
@@ -43,10 +43,12 @@ async function events(refId: string | undefined, { from, json, follow, after }: 
     [
       { title: 'SEQ', text: ({ seq }) => String(seq) },
       { title: 'AT', text: ({ at }) => (width ? timeOfDay(at) : at) },
-      { title: 'EVENT', text: ({ type }) => type },
-      { title: 'DETAIL', text: eventDetail, min: 10 },
+      { title: 'BY', text: ({ actor }) => actor, min: 7 },
+      { title: '#', text: ({ attempt }) => (attempt === undefined ? '' : String(attempt)) },
+      { title: 'EVENT', text: ({ event }) => event },
+      { title: 'EVIDENCE', text: ({ evidence }) => evidence, min: 10 },
     ],
-    page.events,
+    timeline(page.events),
     width,
   );
   print(lines.join('\n'));

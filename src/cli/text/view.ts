@@ -1,8 +1,8 @@
 import { ERRORS } from '../../domain/errors.js';
+import { failureText } from '../../domain/instance/timeline.js';
 import type { InstanceView } from '../../domain/instance/view.js';
 import { offerId } from '../../domain/placement/offer.js';
 import { type Terminal, wrap } from '../terminal.js';
-import { failureText } from './event.js';
 import { between } from './time.js';
 
 /** Where an instance stands, and why, for a person: one fact a line, an explanation broken between words. */

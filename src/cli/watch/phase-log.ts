@@ -8,7 +8,7 @@ import {
   open,
   type Phase,
 } from '../../domain/instance/index.js';
-import { eventDetail } from '../text/event.js';
+import { evidenceOf } from '../../domain/instance/timeline.js';
 
 /** A phase that began, or something to be told about the one that lasts. */
 export interface PhaseEntry {
@@ -72,9 +72,15 @@ export class PhaseLog {
   }
 }
 
-/** The host key has its place in `show`; here it would push aside what matters. */
 function toEntry(event: InstanceEvent): Omit<PhaseEntry, 'phase' | 'begins'> {
-  const note = event.type === 'InstanceReady' ? '' : eventDetail(event);
   const failureKind = 'failure' in event ? event.failure?.kind : undefined;
-  return { at: event.at, seq: event.seq, note, ...(failureKind && { failureKind }) };
+  return { at: event.at, seq: event.seq, note: noteOf(event), ...(failureKind && { failureKind }) };
+}
+
+/** What a timeline has columns of its own for stands here with the evidence. That it is ready says all. */
+function noteOf(event: InstanceEvent): string {
+  if (event.type === 'InstanceReady') return '';
+  const attempt = event.type === 'CreateAttempted' ? `#${event.attempt}` : '';
+  const by = 'actor' in event && event.actor ? `by ${event.actor}` : '';
+  return [attempt, evidenceOf(event), by].filter(Boolean).join(' ');
 }

@@ -1,6 +1,6 @@
 import { ERRORS } from '../../domain/errors.js';
 import type { Desired, InstanceView, Phase } from '../../domain/instance/index.js';
-import { failureText } from '../text/event.js';
+import { failureText } from '../../domain/instance/timeline.js';
 
 /** Where a command leads when all goes well. */
 export type Wanted = 'ready' | 'stopped' | 'terminated';

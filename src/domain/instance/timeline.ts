@@ -165,8 +165,9 @@ export function evidenceOf(event: InstanceEvent): string {
     case 'InstanceTerminated':
       return `${event.proof.by}: ${event.proof.evidence}`;
     case 'InstanceParked':
+      return `${event.reason}; ${failureText(event.failure)}`;
     case 'CleanupDebtOpened':
-      return 'cloudId' in event ? `${event.cloudId}: ${failureText(event.failure)}` : failureText(event.failure);
+      return `${event.cloudId}: ${failureText(event.failure)}`;
     case 'StoppedOutside':
       return event.message ?? event.status;
     case 'StartedOutside':
