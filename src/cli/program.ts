@@ -15,6 +15,7 @@ import { addRelease } from './commands/release.js';
 import { addShow } from './commands/show.js';
 import { addSimcloud } from './commands/simcloud.js';
 import { addTimeline } from './commands/timeline.js';
+import { addWebhooks } from './commands/webhooks.js';
 import { addWorker } from './commands/worker.js';
 import { EXIT_HELP } from './exit-codes.js';
 
@@ -32,6 +33,7 @@ const COMMANDS = [
   addHealth,
   addPrepare,
   addJournal,
+  addWebhooks,
   addSimcloud,
   addDev,
   addDemo,

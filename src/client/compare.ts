@@ -38,7 +38,7 @@ export interface WorkflowComparison {
 export interface ComparisonOptions {
   /**
    * How long an instance is looked at again while the two differ, in ms: events reach the journal with the step that
-   * follows them, so one that moves is behind for a moment. Default 10 s.
+   * follows them, which for a machine that boots is a look after half a minute. Default 60 s.
    */
   patienceMs?: number;
   /** Instances compared at once. Default 8. */
@@ -59,7 +59,7 @@ const PAGE = 1_000;
 export async function compareWithWorkflows(
   client: SlipwayClient,
   journal: Journal,
-  { patienceMs = 10_000, concurrency = 8 }: ComparisonOptions = {},
+  { patienceMs = 60_000, concurrency = 8 }: ComparisonOptions = {},
 ): Promise<WorkflowComparison> {
   const total: WorkflowComparison = { compared: 0, forgotten: 0, rejected: 0, unanswered: [], differences: [] };
   const listed = await client.list({ all: true, limit: Number.POSITIVE_INFINITY });

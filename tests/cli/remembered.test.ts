@@ -113,7 +113,7 @@ describe('the journal compared with what every workflow says', () => {
         `gone-by-itself/${made.length} workflow`,
       ].sort(),
     );
-    const { code, stdout } = await run(url, 'journal', 'verify', '--workflows');
+    const { code, stdout } = await run(url, 'journal', 'verify', '--workflows', '--patience', '1s');
     expect(code).toBe(1);
     expect(stdout).toContain(`  ${refIds.open}/${readySeq}  hostKey: `);
     await journal.close();

@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import type { WorkflowComparison } from '../../client/index.js';
-import type { Verified } from '../../journal/index.js';
+import type { Journal, Verified } from '../../journal/index.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { requireJournalUrl, withJournal } from '../journal.js';
 import { print, printJson } from '../terminal.js';
-import { type JsonOption, withJson } from './options.js';
+import { type JsonOption, toDuration, withJson } from './options.js';
 
 interface VerifyOptions extends JsonOption {
   workflows?: boolean;
+  patience?: number;
 }
 
 /** What an operator does to the journal itself. */
@@ -38,7 +39,8 @@ export function addJournal(program: Command): void {
         'Folds every instance’s events and compares the read models with the result. Changes nothing; exits with 1 if\n' +
           'anything differs.',
       )
-      .option('--workflows', 'also with what each workflow says, open and closed; needs a worker'),
+      .option('--workflows', 'also with what each workflow says, open and closed; needs a worker')
+      .option('--patience <duration>', 'look this long again at one that differs; default 60s', toDuration),
   ).action(verify);
 }
 
@@ -60,10 +62,10 @@ async function rebuild({ json }: JsonOption): Promise<void> {
   });
 }
 
-async function verify({ json, workflows }: VerifyOptions): Promise<void> {
+async function verify({ json, workflows, patience }: VerifyOptions): Promise<void> {
   await withJournal(async (journal) => {
     const verified = await journal.verify();
-    const compared = workflows ? await compareAll(journal) : undefined;
+    const compared = workflows ? await compareAll(journal, patience) : undefined;
     if (json) printJson({ ...verified, ...(compared && { workflows: compared }) });
     else print([...modelLines(verified), ...(compared ? workflowLines(compared) : [])].join('\n'));
     process.exitCode = exitCodeOf(verified, compared);
@@ -76,12 +78,14 @@ function exitCodeOf(verified: Verified, compared: WorkflowComparison | undefined
   return compared && compared.unanswered.length > 0 ? EXIT.unreachable : EXIT.done;
 }
 
-async function compareAll(journal: Parameters<Parameters<typeof withJournal>[0]>[0]): Promise<WorkflowComparison> {
+async function compareAll(journal: Journal, patienceMs: number | undefined): Promise<WorkflowComparison> {
   const [{ withClient }, { compareWithWorkflows }] = await Promise.all([
     import('../session.js'),
     import('../../client/compare.js'),
   ]);
-  return await withClient((client) => compareWithWorkflows(client, journal));
+  return await withClient((client) =>
+    compareWithWorkflows(client, journal, patienceMs === undefined ? {} : { patienceMs }),
+  );
 }
 
 function modelLines({ instances, events, differences }: Verified): string[] {

@@ -20,7 +20,7 @@ export function withWaiting(command: Command, goal: string): Command {
   return command
     .option('--watch', `show the phases until it is ${goal}; exit 5 if it parks`)
     .option('--wait', 'the same, without showing them')
-    .option('--timeout <duration>', 'watch or wait no longer than this (90s, 20m); exit 5', toTimeout);
+    .option('--timeout <duration>', 'watch or wait no longer than this (90s, 20m); exit 5', toDuration);
 }
 
 export interface OrderOptions {
@@ -34,7 +34,7 @@ export function withStamp(command: Command): Command {
     .option('--actor <name>', 'who asks: recorded with the order', process.env.SLIPWAY_ACTOR);
 }
 
-function toTimeout(text: string): number {
+export function toDuration(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined) throw new InvalidArgumentError('Write 90s, 20m or 1h.');
   return ms;

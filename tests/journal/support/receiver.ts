@@ -17,7 +17,7 @@ export interface Received {
 export type Answer = number | { status: number; headers: Record<string, string> } | 'hang';
 
 /** A webhook's receiver on loopback, which checks every signature with the standard's own library. */
-export async function startReceiver(answer: (received: Received, nth: number) => Answer = () => 204) {
+export async function startReceiver(answer: (received: Received, nth: number) => Answer = () => 204, port = 0) {
   const received: Received[] = [];
   const forged: string[] = [];
   const attempts = new Map<string, number>();
@@ -45,7 +45,7 @@ export async function startReceiver(answer: (received: Received, nth: number) =>
     const { status, headers } = typeof reply === 'number' ? { status: reply, headers: {} } : reply;
     response.writeHead(status, headers).end();
   }
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
