@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { instanceWorkflowId, toIsoTime } from '../../src/domain/ids.js';
 import { Instance, type InstanceSnapshot } from '../../src/workflows/entity.js';
-import { begin, endAndProve, type Life } from '../support/lives.js';
 import { openTestJournal, type TestJournal } from '../support/journal.js';
+import { begin, endAndProve, type Life } from '../support/lives.js';
 import { startOwnServer } from '../support/own-server.js';
 import { offerAt, openSlipway, type TestSlipway } from '../support/slipway.js';
 
