@@ -57,7 +57,7 @@ export const SLIPWAY_VARIABLES: readonly Variable[] = [
   },
   {
     name: 'SLIPWAY_WEBHOOKS',
-    readBy: 'whatever delivers webhooks',
+    readBy: '`slipway webhooks run`',
     byDefault: 'no endpoint',
     what: 'A JSON file: an array of `{ "id", "url", "secret": { "env" or "file" }, "types"?, "from"?, "allowHttp"? }`.',
   },
