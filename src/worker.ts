@@ -82,7 +82,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     workflowBundle: options.bundle ?? (await workflowBundle()),
     interceptors: withJournal(options.interceptors, facts),
     maxCachedWorkflows: options.maxCachedWorkflows ?? 1_000,
-    maxConcurrentWorkflowTaskExecutions: 100,
+    // They share one thread. A task that was taken must be done within 10 s, or it is repeated, with a whole replay: a
+    // worker that takes more than it can do when the machine is busy does nothing but that (seen with 100).
+    maxConcurrentWorkflowTaskExecutions: 20,
     // Every watcher and every SSH probe under way holds a slot, and costs next to nothing.
     maxConcurrentActivityTaskExecutions: 500,
     workflowTaskPollerBehavior: { type: 'autoscaling' },
