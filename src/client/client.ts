@@ -8,7 +8,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
 } from '@temporalio/client';
-import { INSTANCE_WORKFLOW_PREFIX, instanceWorkflowId, type RefId, toIsoTime } from '../domain/ids.js';
+import { instanceWorkflowId, type RefId } from '../domain/ids.js';
 import {
   type CommandName,
   type InstanceEvent,
@@ -20,14 +20,13 @@ import {
   sameRequest,
   toInstanceRequest,
 } from '../domain/instance/index.js';
-import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
 import type { Journal, JournalEntry } from '../journal/index.js';
 import type { CommandInputs, EventsPage, Recorded } from '../workflows/messages.js';
 import { type CleanupDebt, debtsOf } from './debts.js';
 import { SlipwayError } from './errors.js';
 import { toSlipwayError } from './failures.js';
 import { type FollowEventsOptions, followEvents } from './follow.js';
-import { type ListedInstance, type ListFilter, toQuery } from './instances.js';
+import { type ListedInstance, type ListFilter, toListed, toQuery } from './instances.js';
 import { startInstance } from './start.js';
 
 export interface SlipwayClientOptions {
@@ -254,26 +253,14 @@ export class SlipwayClient {
     const query = toQuery(filter);
     const { limit = 1000 } = filter;
     return await this.timely('', async () => {
-      const rows: ListedInstance[] = [];
+      const rows = new Map<RefId, ListedInstance>();
       for await (const execution of this.workflows.list({ query })) {
-        if (rows.length >= limit) break;
-        const attribute = (name: string) => (execution.searchAttributes[name] as string[] | undefined)?.[0];
-        const { closeTime } = execution;
-        rows.push({
-          refId: execution.workflowId.slice(INSTANCE_WORKFLOW_PREFIX.length),
-          phase: attribute(SEARCH_ATTRIBUTES.phase) as Phase | undefined,
-          provider: attribute(SEARCH_ATTRIBUTES.provider),
-          cloudCredRefId: attribute(SEARCH_ATTRIBUTES.credential),
-          location: attribute(SEARCH_ATTRIBUTES.location),
-          instanceType: attribute(SEARCH_ATTRIBUTES.instanceType),
-          errorKind: attribute(SEARCH_ATTRIBUTES.errorKind),
-          cleanupDebt: attribute(SEARCH_ATTRIBUTES.cleanupDebt) === 'open',
-          open: execution.status.name === 'RUNNING',
-          startedAt: toIsoTime(execution.startTime.getTime()),
-          ...(closeTime && { closedAt: toIsoTime(closeTime.getTime()) }),
-        });
+        if (rows.size >= limit) break;
+        const row = toListed(execution);
+        // An instance that went on as new, or was reset, has several runs; the newest comes first.
+        if (!rows.has(row.refId)) rows.set(row.refId, row);
       }
-      return rows;
+      return [...rows.values()];
     });
   }
 

@@ -1,4 +1,5 @@
-import type { IsoTime, RefId } from '../domain/ids.js';
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import { INSTANCE_WORKFLOW_PREFIX, type IsoTime, type RefId, toIsoTime } from '../domain/ids.js';
 import type { Phase } from '../domain/instance/index.js';
 import { PHASES } from '../domain/instance/phase.js';
 import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
@@ -33,6 +34,24 @@ export interface ListFilter {
   all?: boolean;
   /** At most this many, newest first. Default 1000. */
   limit?: number;
+}
+
+export function toListed(execution: WorkflowExecutionInfo): ListedInstance {
+  const { workflowId, searchAttributes, status, startTime, closeTime } = execution;
+  const attribute = (name: string) => (searchAttributes[name] as string[] | undefined)?.[0];
+  return {
+    refId: workflowId.slice(INSTANCE_WORKFLOW_PREFIX.length),
+    phase: attribute(SEARCH_ATTRIBUTES.phase) as Phase | undefined,
+    provider: attribute(SEARCH_ATTRIBUTES.provider),
+    cloudCredRefId: attribute(SEARCH_ATTRIBUTES.credential),
+    location: attribute(SEARCH_ATTRIBUTES.location),
+    instanceType: attribute(SEARCH_ATTRIBUTES.instanceType),
+    errorKind: attribute(SEARCH_ATTRIBUTES.errorKind),
+    cleanupDebt: attribute(SEARCH_ATTRIBUTES.cleanupDebt) === 'open',
+    open: status.name === 'RUNNING',
+    startedAt: toIsoTime(startTime.getTime()),
+    ...(closeTime && { closedAt: toIsoTime(closeTime.getTime()) }),
+  };
 }
 
 /** A visibility query. Values are quoted here, and refused if they could end the quote. */
