@@ -1,7 +1,7 @@
 /** What a script can tell by the exit code alone. Part of the interface: never give one another meaning. */
 export const EXIT = {
   done: 0,
-  /** Not foreseen: a bug of ours. */
+  /** Not foreseen: a bug of ours. Of `conformance`: a check failed, which is a bug of the adapter's. */
   bug: 1,
   badInput: 2,
   notFound: 3,

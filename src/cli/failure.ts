@@ -47,6 +47,7 @@ const BY_KIND: Record<string, ExitCode> = {
 const BY_NAME: Record<string, string> = {
   BadInput: 'InvalidRequest',
   ConfigError: 'InvalidRequest',
+  NoOffer: 'InvalidRequest',
   TemporalConfigInvalid: 'InvalidRequest',
   TemporalCliPathUnusable: 'InvalidRequest',
   SearchAttributesUnavailable: 'InvalidRequest',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addChanges } from './commands/changes.js';
+import { addConformance } from './commands/conformance.js';
 import { addDebt } from './commands/debt.js';
 import { addDemo } from './commands/demo.js';
 import { addDev } from './commands/dev.js';
@@ -35,6 +36,7 @@ const COMMANDS = [
   addJournal,
   addWebhooks,
   addSimcloud,
+  addConformance,
   addDev,
   addDemo,
 ];

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withCheckTable } from './check-table.js';
 import { configurationPage } from './configuration-page.js';
 import { errorsPage } from './errors-page.js';
 import { withPhaseTable } from './phase-table.js';
@@ -12,10 +13,12 @@ export async function generatedPages(root: string): Promise<Record<string, strin
     `${JSON.stringify(schema, undefined, 2)}\n`,
   ]);
   const lifecycle = 'docs/lifecycle.md';
+  const guide = 'docs/integration-guide.md';
   return {
     ...Object.fromEntries(schemas),
     'docs/configuration.md': configurationPage(),
     'docs/errors.md': errorsPage(),
+    [guide]: withCheckTable(await readFile(join(root, guide), 'utf8')),
     [lifecycle]: withPhaseTable(await readFile(join(root, lifecycle), 'utf8')),
   };
 }

@@ -45,8 +45,14 @@ function authorizedKeys(text: string): string[] {
   return lines.slice(0, end < 0 ? lines.length : end).map((line) => unquoted(line.replace(/^\s*- /, '').trim()));
 }
 
-/** In a script: a key between quotes that is added to a file. */
+/** In a script, or in one that it unpacks: a key between quotes that is added to a file. */
 function appendedKeys(text: string): string[] {
+  const unpacked = [...text.matchAll(/echo '([A-Za-z0-9+/=]{16,})' \| base64 -d/g)].map(([, inner = '']) => inner);
+  const scripts = [text, ...unpacked.map((inner) => Buffer.from(inner, 'base64').toString())];
+  return scripts.flatMap(quotedKeys);
+}
+
+function quotedKeys(text: string): string[] {
   return [...text.matchAll(/'((?:ssh|ecdsa|sk)-[^']+)' *>>/g)].map(([, key = '']) => key);
 }
 

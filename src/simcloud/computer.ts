@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { InstanceTypeSpec } from './catalog.js';
@@ -104,6 +105,8 @@ export class Computer {
       architecture: architecture === 'arm64' ? 'aarch64' : architecture,
       gpu,
       osName: record.imageId.includes('24.04') ? 'Ubuntu 24.04.3 LTS' : 'Ubuntu 22.04.5 LTS',
+      bootId: randomUUID(),
+      containers: new Map(),
       isCloudInitDone: () => host.clock.now() >= cloudInitEnd(),
       cloudInit: () =>
         cloudInitEnd() === Number.POSITIVE_INFINITY

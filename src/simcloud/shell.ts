@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { docker, microk8s } from './containers.js';
 
 /**
  * What a simulated machine's shell can do: some commands that our checks, and a curious person, would try. There is
@@ -14,6 +15,10 @@ export interface Inside {
   gpu?: { name: string; count: number };
   /** PRETTY_NAME of /etc/os-release. */
   osName: string;
+  /** Another at every boot. */
+  bootId: string;
+  /** Docker's, by name; what each one publishes ends with it. */
+  containers: Map<string, () => void>;
   isCloudInitDone(): boolean;
   /** Resolves when cloud-init is done; may be never. */
   cloudInit(): Promise<void>;
@@ -62,6 +67,7 @@ const COMMANDS: Record<string, Command> = {
   },
   cat: async ([path], inside, io) => {
     if (path === '/etc/os-release') return print(io, osRelease(inside.osName));
+    if (path === '/proc/sys/kernel/random/boot_id') return print(io, inside.bootId);
     if (path !== undefined) return fail(io, `cat: ${path}: No such file or directory`);
     await io.inputEnd;
     return 0;
@@ -80,6 +86,12 @@ const COMMANDS: Record<string, Command> = {
   ss: (_args, inside, io) =>
     print(io, ['State  Local Address:Port', ...inside.ports().map((port) => `LISTEN 0.0.0.0:${port}`)].join('\n')),
   nc: (args, inside, io) => netcat(args, inside, io),
+  curl: (args, inside, io) => {
+    const port = Number(/^http:\/\/127\.0\.0\.1:(\d+)/.exec(args.at(-1) ?? '')?.[1]);
+    return inside.ports().includes(port) ? 0 : fail(io, 'curl: (7) Failed to connect', 7);
+  },
+  docker: (args, inside, io) => docker(args, inside, io),
+  microk8s: (args, inside, io) => microk8s(args, inside, io),
   timeout: ([_seconds, ...args], inside, io) => run(args, inside, io), // nobody waits that long here
   sudo: (args, inside, io) => run(args.slice(args.findIndex((arg) => !arg.startsWith('-'))), inside, io),
   sh: (args, inside, io) => nested(args, inside, io),
@@ -175,12 +187,12 @@ function osRelease(osName: string): string {
   );
 }
 
-function print(io: Io, text: string, end = '\n'): number {
+export function print(io: Io, text: string, end = '\n'): number {
   io.out(text + end);
   return 0;
 }
 
-function fail(io: Io, text: string, code = 1): number {
+export function fail(io: Io, text: string, code = 1): number {
   io.err(`${text}\n`);
   return code;
 }

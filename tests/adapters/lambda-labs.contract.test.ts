@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { TAG } from '../../src/adapters/lambda-labs/identity.js';
+import { DIALECTS } from '../support/dialects.js';
+import { sshPortHere } from '../support/vendor-ssh.js';
 import { API_KEY } from './clouds.js';
 import { describeAdapter } from './contract.js';
 import { wireTruth } from './wire-truth.js';
@@ -18,6 +20,8 @@ const wire = wireTruth({
   ],
 });
 
+const sshPort = await sshPortHere();
+
 describeAdapter('the Lambda adapter', {
   provider: 'lambda-labs',
   credential: (cloud, overrides) => ({
@@ -28,12 +32,13 @@ describeAdapter('the Lambda adapter', {
     // As fast as it goes: the limits have tests of their own.
     requestsPerSecond: 10_000,
     createsPerMinute: 600_000,
+    sshPort,
     ...overrides,
   }),
   place: { location: 'us-west-1', instanceType: 'gpu_1x_a10' },
-  otherType: 'gpu_1x_a100_sxm4',
   lacks: ['stop-start-instance', 'modify-firewall', 'tags', 'change-instance-type', 'resize-instance-volume'],
   simcloud: { refIdTag: TAG.refId },
+  prepare: DIALECTS['lambda-labs']?.prepare,
   fetch: wire.fetch,
   identityTags: (refId, cloudCredRefId, attemptKey) => ({
     [TAG.refId]: refId,
@@ -54,6 +59,7 @@ describe('the wire, in the tests above', () => {
     const operations = new Set(wire.seen().map((about) => about.replace(/ \d+$/, '')));
     expect([...operations].sort()).toEqual([
       'DELETE /api/v1/ssh-keys/{id}',
+      'GET /api/v1/firewall-rules',
       'GET /api/v1/instance-types',
       'GET /api/v1/instances',
       'GET /api/v1/instances/{id}',

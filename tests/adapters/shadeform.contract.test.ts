@@ -24,7 +24,6 @@ describeAdapter('the Shadeform adapter', {
   }),
   place: { location: 'us-west-1', instanceType: 'simcloud_gpu_1x_a10' },
   placeInSimcloud: { location: 'us-west-1', instanceType: 'gpu_1x_a10' },
-  otherType: 'simcloud_gpu_1x_a100_sxm4',
   lacks: ['stop-start-instance', 'modify-firewall', 'change-instance-type', 'resize-instance-volume'],
   fetch: wire.fetch,
   typeIdOf: ({ location, instanceType }) => `${instanceType}_${location}`,

@@ -13,8 +13,9 @@ const harness = (lacks: readonly Capability[]): AdapterHarness => ({
     ...overrides,
   }),
   place: { location: 'us-west-1', subLocation: 'us-west-1a', instanceType: 'gpu_1x_a10' },
-  otherType: 'gpu_1x_a100_sxm4',
   lacks,
+  // Rules that nobody can apply are refused, so there is none to be proved open.
+  ...(lacks.includes('modify-firewall') && { unproved: ['firewall.open'] }),
 });
 
 const POORER = [

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Cloud, MachineQuery, Offer, QuotaView } from '../cloud.js';
+import { readUserData } from '../cloud-init.js';
 import { type CloudError, REFUSALS } from '../errors.js';
 import type { Operation } from '../fault-kinds.js';
 import type { CallContext, IncomingCall } from '../gate.js';
@@ -38,7 +39,7 @@ export const simDialect: Dialect = {
     });
 
     route('POST', '/instances', 'create', 201, async (request, context) =>
-      shown(await cloud.create(parse(createBody, request.body), context)),
+      shown(await create(cloud, request.body, context)),
     );
     route('GET', '/instances', 'list', 200, (request, context) =>
       toPage(cloud.list(toQuery(request), context), toInstanceOf(cloud)),
@@ -79,6 +80,13 @@ export const simDialect: Dialect = {
     }
   },
 };
+
+/** Of user data the keys that it lets in are believed; the firewall here is the cloud's own. */
+async function create(cloud: Cloud, body: unknown, context: CallContext): Promise<MachineRecord> {
+  const spec = parse(createBody, body);
+  const { publicKeys } = readUserData(Buffer.from(spec.userDataBase64 ?? '', 'base64').toString());
+  return await cloud.create({ ...spec, publicKeys: [...spec.publicKeys, ...publicKeys] }, context);
+}
 
 type Work = (request: FastifyRequest, context: CallContext) => unknown;
 
