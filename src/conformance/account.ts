@@ -36,7 +36,8 @@ export function accountOf(credential: CredentialConfig, base: AdapterDeps = {}):
 
 /** Another secret of the same form, so that it is the vendor who refuses it and not a parser of ours. */
 function likeIt(secret: string): string {
-  if (PEM.test(secret)) return secret.replace(PEM, (key) => (key.includes('\\n') ? jsonEscaped(otherKey()) : otherKey()));
+  if (PEM.test(secret))
+    return secret.replace(PEM, (key) => (key.includes('\\n') ? jsonEscaped(otherKey()) : otherKey()));
   const random = randomBytes(secret.length);
   const other = (set: string, index: number): string => set[(random[index] ?? 0) % set.length] ?? '';
   return [...secret]

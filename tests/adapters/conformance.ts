@@ -5,7 +5,7 @@ import { API_KEY } from './clouds.js';
 import type { AdapterHarness } from './contract.js';
 
 /** Sold out in the clouds below, so that a refusal can be seen. */
-export const SOLD_OUT = { location: 'eu-north-1', instanceType: 'cpu_4x_general' };
+export const SOLD_OUT = { location: 'eu-north-1', instanceType: 'gpu_8x_h100_sxm5' };
 
 /** What a simulated cloud needs, at the longest. The machine that runs the tests may be busy. */
 export const QUICK = {

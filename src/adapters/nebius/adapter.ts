@@ -11,6 +11,7 @@ import {
   type LifecycleStatus,
   type Provider,
   type ProviderLimits,
+  type SideResource,
 } from '../../domain/provider.js';
 import { findEarlier } from '../earlier.js';
 import { notSupported } from '../failures.js';
@@ -206,6 +207,22 @@ export class NebiusProvider implements Provider {
     } catch {
       return false;
     }
+  }
+
+  /** Boot disks that carry our labels: Nebius takes each away with its machine. */
+  async listSideResources(signal: AbortSignal): Promise<SideResource[]> {
+    return this.#perform('listSideResources', this.cloudCredRefId, async () => {
+      const projects = await this.#places.projects('read', signal);
+      const disks = await Promise.all(projects.map(({ id }) => this.#client.listDisks(id, signal)));
+      return disks
+        .flat()
+        .filter(({ metadata: { labels } }) => labels[IDENTITY_TAGS.cloudCredRefId] === this.cloudCredRefId)
+        .filter(({ status }) => status?.state !== 'DELETING')
+        .map(({ metadata: { id, labels } }) => {
+          const refId = labels[IDENTITY_TAGS.refId];
+          return { kind: 'disk', name: id, ...(refId && { refId }) };
+        });
+    });
   }
 
   // One machine.

@@ -102,7 +102,13 @@ export class NebiusClient {
   readonly #tokens: TokenSource;
   readonly #limiter: RateLimiter;
 
-  constructor(channels: Channels, tokens: TokenSource, limits: RateLimits) {
+  /** @param onCreateAnswered See `AdapterDeps`. */
+  constructor(
+    channels: Channels,
+    tokens: TokenSource,
+    limits: RateLimits,
+    private readonly onCreateAnswered: () => void = () => undefined,
+  ) {
     this.#channels = channels;
     this.#tokens = tokens;
     this.#limiter = new RateLimiter(limits);
@@ -262,11 +268,23 @@ export class NebiusClient {
     const { rpc, message, reply, idempotencyKey } = ask;
     const metadata = { authorization: `Bearer ${token}`, 'x-idempotency-key': idempotencyKey };
     try {
-      return await this.#channels.call({ rpc, message, reply, metadata }, signal);
+      const answer = await this.#channels.call({ rpc, message, reply, metadata }, signal);
+      if (ask.isCreate) this.#mayBeLost(rpc);
+      return answer;
     } catch (failure) {
       const isLimit = failure instanceof GrpcFailure && failure.status?.errors.some(isTooMany);
       if (isLimit) this.#limiter.pause(failure.retryAfterMs, ask.isCreate === true);
       throw failure;
+    }
+  }
+
+  /** What it throws stands for a connection that broke just now. */
+  #mayBeLost(rpc: Rpc): void {
+    try {
+      this.onCreateAnswered();
+    } catch {
+      const why = `${shortNameOf(rpc)}: the connection broke before its answer was read`;
+      throw new GrpcFailure(why, { reason: 'connection', sent: 'maybe' });
     }
   }
 

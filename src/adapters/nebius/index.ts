@@ -51,7 +51,8 @@ export const nebiusAdapter = defineAdapter({
       ...(apiUrl && { apiUrl }),
     });
     const tokens = new TokenSource(channels, readServiceAccountKey(credential.serviceAccountKey));
-    const client = new NebiusClient(channels, tokens, { requestsPerSecond, createsPerMinute });
+    const rates = { requestsPerSecond, createsPerMinute };
+    const client = new NebiusClient(channels, tokens, rates, deps.onCreateAnswered);
     const places = new Places(client, { tenantId, ...(projectIds && { projectIds }), ...(subnetIds && { subnetIds }) });
     const limits = { pollIntervalMs, listingLagMs, createsPerMinute, ...(requestsPerSecond && { requestsPerSecond }) };
     return new NebiusProvider(client, places, { cloudCredRefId, tenantId, limits, sshPort, acceptMs });
