@@ -12,7 +12,7 @@ export default defineConfig({
           ...shared,
           name: 'unit',
           include: [
-            'tests/{domain,activities,adapters,simcloud,ssh,journal,docs,deploy,conformance}/**/*.test.ts',
+            'tests/{domain,activities,adapters,simcloud,ssh,journal,docs,deploy,conformance,bench}/**/*.test.ts',
             'tests/*.test.ts',
           ],
           testTimeout: 20_000,

@@ -51,6 +51,20 @@ export const SHUTDOWN_FORCE_MS = SHUTDOWN_GRACE_MS + 10_000;
 /** A health check that waited longer would be given up by whoever asked. */
 const HEALTH_WITHIN_MS = 3_000;
 
+/** How every worker of ours is set. `npm run bench` gives the bare worker that ours is held against the same. */
+export const WORKER_TUNING = {
+  maxCachedWorkflows: 1_000,
+  // They share one thread. A task that was taken must be done within 10 s, or it is repeated, with a whole replay: a
+  // worker that takes more than it can do when the machine is busy does nothing but that (seen with 100).
+  maxConcurrentWorkflowTaskExecutions: 20,
+  // Every watcher and every SSH probe under way holds a slot, and costs next to nothing.
+  maxConcurrentActivityTaskExecutions: 500,
+  workflowTaskPollerBehavior: { type: 'autoscaling' },
+  activityTaskPollerBehavior: { type: 'autoscaling' },
+  // A worker that dies takes its sticky tasks with it: another takes over after this.
+  stickyQueueScheduleToStartTimeout: 5_000,
+} as const;
+
 /** Wires everything, and polls until it is stopped. Wakes the watcher of every credential that it holds. */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const { config, connectionOptions, namespace, logger } = options;
@@ -81,16 +95,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     activities,
     workflowBundle: options.bundle ?? (await workflowBundle()),
     interceptors: withJournal(options.interceptors, facts),
-    maxCachedWorkflows: options.maxCachedWorkflows ?? 1_000,
-    // They share one thread. A task that was taken must be done within 10 s, or it is repeated, with a whole replay: a
-    // worker that takes more than it can do when the machine is busy does nothing but that (seen with 100).
-    maxConcurrentWorkflowTaskExecutions: 20,
-    // Every watcher and every SSH probe under way holds a slot, and costs next to nothing.
-    maxConcurrentActivityTaskExecutions: 500,
-    workflowTaskPollerBehavior: { type: 'autoscaling' },
-    activityTaskPollerBehavior: { type: 'autoscaling' },
-    // A worker that dies takes its sticky tasks with it: another takes over after this.
-    stickyQueueScheduleToStartTimeout: 5_000,
+    ...WORKER_TUNING,
+    ...(options.maxCachedWorkflows !== undefined && { maxCachedWorkflows: options.maxCachedWorkflows }),
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
     shutdownForceTime: SHUTDOWN_FORCE_MS,
   });
