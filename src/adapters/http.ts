@@ -169,7 +169,7 @@ export function pathOf(texts: TemplateStringsArray, ...values: string[]): string
  * `AbortSignal.any` would do, but on Node 20 every signal it makes stays tied to its sources, and the watcher's signal
  * lives for weeks. This one lets go.
  */
-class Deadline {
+export class Deadline {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
   readonly #abort = (): void => this.#controller.abort();
@@ -197,7 +197,7 @@ class Deadline {
   }
 }
 
-interface Head {
+export interface Head {
   status: number;
   headers: Headers;
   requestId?: string;
@@ -206,7 +206,7 @@ interface Head {
 
 const REQUEST_ID_HEADERS = ['x-request-id', 'request-id', 'x-amzn-requestid', 'x-correlation-id', 'cf-ray'];
 
-function readHead({ status, headers }: Response): Head {
+export function readHead({ status, headers }: Response): Head {
   const requestId = REQUEST_ID_HEADERS.map((name) => headers.get(name)).find(
     (id) => id && /^[\w.:/-]{1,128}$/.test(id),
   );

@@ -2,6 +2,7 @@ import { ProviderError } from '../domain/errors.js';
 import type { CloudCredRefId } from '../domain/ids.js';
 import type { Provider } from '../domain/provider.js';
 import type { AdapterDeps, AdapterModule } from './adapter-module.js';
+import { awsAdapter } from './aws/index.js';
 import type { CredentialConfig } from './credential.js';
 import { lambdaLabsAdapter } from './lambda-labs/index.js';
 import { nebiusAdapter } from './nebius/index.js';
@@ -15,6 +16,7 @@ export const ADAPTERS: readonly AdapterModule[] = [
   lambdaLabsAdapter,
   shadeformAdapter,
   nebiusAdapter,
+  awsAdapter,
   netnsAdapter,
 ];
 

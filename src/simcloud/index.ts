@@ -3,6 +3,7 @@ export type { Catalog, ImageSpec, InstanceTypeSpec, LocationSpec } from './catal
 export type { Control, MachineView } from './control.js';
 export { createControlClient } from './control-client.js';
 export { DEFAULT_CATALOG } from './default-catalog.js';
+export { accessKeyIdOf } from './dialects/aws.js';
 export { LAMBDA_RATE_LIMIT } from './dialects/lambda-labs.js';
 export { TENANT as NEBIUS_TENANT } from './dialects/nebius-wire.js';
 export type { SimInstance } from './dialects/sim.js';

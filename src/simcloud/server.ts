@@ -7,6 +7,7 @@ import { Cloud, type CloudSnapshot } from './cloud.js';
 import { type Control, createControl } from './control.js';
 import { registerControl } from './control-routes.js';
 import { DEFAULT_CATALOG } from './default-catalog.js';
+import { awsDialect } from './dialects/aws.js';
 import type { Dialect } from './dialects/dialect.js';
 import { lambdaLabsDialect } from './dialects/lambda-labs.js';
 import { nebiusDialect } from './dialects/nebius.js';
@@ -68,7 +69,7 @@ export interface Simcloud {
 
 export const DEFAULT_ACCOUNT: Account = { apiKey: 'sim-key', name: 'default' };
 
-const DIALECTS: readonly Dialect[] = [simDialect, lambdaLabsDialect, shadeformDialect, nebiusDialect];
+const DIALECTS: readonly Dialect[] = [simDialect, lambdaLabsDialect, shadeformDialect, nebiusDialect, awsDialect];
 
 interface Snapshot {
   version: 1;

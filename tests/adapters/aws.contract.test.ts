@@ -1,0 +1,26 @@
+import { accessKeyIdOf, DEFAULT_CATALOG } from '../../src/simcloud/index.js';
+import { API_KEY } from './clouds.js';
+import { describeAdapter } from './contract.js';
+
+describeAdapter('the AWS adapter', {
+  provider: 'aws',
+  credential: (cloud, { apiKey = API_KEY, ...overrides } = {}) => ({
+    cloudCredRefId: 'aws-main',
+    provider: 'aws',
+    apiUrl: `${cloud.url}/aws`,
+    accessKeyId: accessKeyIdOf('default'),
+    secretAccessKey: apiKey,
+    regions: ['us-west-1', 'us-east-1'],
+    prices: Object.fromEntries(
+      DEFAULT_CATALOG.instanceTypes.map(({ name, pricePerHour }) => [name, pricePerHour.amount]),
+    ),
+    // As fast as it goes.
+    requestsPerSecond: 100_000,
+    createsPerMinute: 600_000,
+    ...overrides,
+  }),
+  place: { location: 'us-west-1', subLocation: 'us-west-1a', instanceType: 'gpu_1x_a10' },
+  otherType: 'gpu_1x_a100_sxm4',
+  lacks: [],
+  tellsStock: false,
+});
