@@ -101,7 +101,7 @@ export const READY: Record<string, Answer> = {
     '<instanceTypeSet><item><instanceType>g5.xlarge</instanceType><processorInfo><supportedArchitectures><item>x86_64</item></supportedArchitectures></processorInfo></item></instanceTypeSet>',
   ),
   DescribeImages: ok(
-    '<imagesSet><item><imageId>ami-old</imageId><creationDate>2026-01-01T00:00:00.000Z</creationDate></item><item><imageId>ami-new</imageId><creationDate>2026-03-01T00:00:00.000Z</creationDate><rootDeviceName>/dev/sda1</rootDeviceName><blockDeviceMapping><item><deviceName>/dev/sda1</deviceName><ebs><deleteOnTermination>false</deleteOnTermination></ebs></item><item><deviceName>/dev/sdb</deviceName><ebs><deleteOnTermination>false</deleteOnTermination></ebs></item><item><deviceName>/dev/sdc</deviceName><virtualName>ephemeral0</virtualName></item></blockDeviceMapping></item></imagesSet>',
+    '<imagesSet><item><imageId>ami-old</imageId><creationDate>2026-01-01T00:00:00.000Z</creationDate></item><item><imageId>ami-new</imageId><creationDate>2026-03-01T00:00:00.000Z</creationDate><rootDeviceName>/dev/sda1</rootDeviceName><blockDeviceMapping><item><deviceName>/dev/sda1</deviceName><ebs><deleteOnTermination>false</deleteOnTermination></ebs></item><item><deviceName>/dev/sdb</deviceName><ebs><deleteOnTermination>false</deleteOnTermination><volumeSize>30</volumeSize></ebs></item><item><deviceName>/dev/sdd</deviceName><ebs><deleteOnTermination>true</deleteOnTermination></ebs></item><item><deviceName>/dev/sdc</deviceName><virtualName>ephemeral0</virtualName></item></blockDeviceMapping></item></imagesSet>',
   ),
   CreateSecurityGroup: ok('<return>true</return><groupId>sg-1</groupId>'),
   AuthorizeSecurityGroupIngress: ok(),

@@ -8,7 +8,7 @@ describeAdapter('the AWS adapter', {
     cloudCredRefId: 'aws-main',
     provider: 'aws',
     apiUrl: `${cloud.url}/aws`,
-    accessKeyId: accessKeyIdOf('default'),
+    accessKeyId: accessKeyIdOf(API_KEY),
     secretAccessKey: apiKey,
     regions: ['us-west-1', 'us-east-1'],
     prices: Object.fromEntries(

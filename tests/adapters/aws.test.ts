@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { KIND_BY_CODE } from '../../src/adapters/aws/errors.js';
 import { FAILED_REASONS, STATUS, toClientToken } from '../../src/adapters/aws/mapping.js';
 import { keyNameOf } from '../../src/adapters/key-names.js';
+import { createProviders, getProvider } from '../../src/adapters/registry.js';
 import type { ErrorKind } from '../../src/domain/errors.js';
 import type { CreateInstanceAttrs, LifecycleStatus } from '../../src/domain/provider.js';
 import {
@@ -382,10 +383,11 @@ describe('a create', () => {
       'BlockDeviceMapping.1.Ebs.VolumeSize': '187', // 200 GB in whole GiB, not less
       'BlockDeviceMapping.2.DeviceName': '/dev/sdb',
       'BlockDeviceMapping.2.Ebs.DeleteOnTermination': 'true',
+      'BlockDeviceMapping.2.Ebs.VolumeSize': '30',
       'TagSpecification.1.ResourceType': 'instance',
       'TagSpecification.2.ResourceType': 'volume',
     });
-    expect(run?.has('BlockDeviceMapping.3.DeviceName')).toBe(false); // no EBS
+    expect(run?.has('BlockDeviceMapping.3.DeviceName')).toBe(false); // no EBS, or goes anyway
     expect(tagsSent(run)).toMatchObject({ refId: 'ref-1', cloudCredRefId: 'aws-main', 'slipway-attempt': 'ref-1-1' });
   });
 
@@ -417,6 +419,20 @@ describe('a create', () => {
     const none = await create({ DescribeImages: ok('<imagesSet/>') });
     expect(none.outcome).toMatchObject({ outcome: 'refused', failure: { kind: 'ImageNotFound' } });
     for (const { actions } of [unknown, none]) expect(actions()).not.toContain('CreateSecurityGroup');
+  });
+
+  it('is unknown when its answer is lost at our door', async () => {
+    const fetchInstead: typeof fetch = async (_url, init) => {
+      const action = new URLSearchParams(String(init?.body)).get('Action') ?? '';
+      const { xml } = READY[action] ?? ok();
+      return new Response(`<${action}Response>${xml}</${action}Response>`, { status: 200 });
+    };
+    const onCreateAnswered = () => {
+      throw new Error('cut');
+    };
+    const providers = createProviders({ credentials: [CREDENTIAL] }, { fetch: fetchInstead, onCreateAnswered });
+    const outcome = await getProvider(providers, 'aws-main').createInstance(ATTRS, calm);
+    expect(outcome).toMatchObject({ outcome: 'unknown', failure: { kind: 'ServiceUnavailable' } });
   });
 
   it('chooses the same image within the hour, so that a repeated create is the same request', async () => {
@@ -636,6 +652,11 @@ describe('a machine’s security group', () => {
     });
     await provider.listInstances(calm);
     expect(actions().includes('DeleteSecurityGroup')).toBe(isDeleted);
+  });
+
+  it('is what a create leaves besides its machine, and is listed as that', async () => {
+    const { provider } = scriptedEc2({ DescribeSecurityGroups: group(SSH) });
+    expect(await provider.listSideResources?.(calm)).toEqual([{ kind: 'security-group', name: 'us-east-1/sg-1' }]);
   });
 
   it('of a create without an answer goes once a listing past the lag shows no machine', async () => {

@@ -1,7 +1,7 @@
 import { TAG as LAMBDA_TAG } from '../../src/adapters/lambda-labs/identity.js';
 import { createProviders, getProvider } from '../../src/adapters/registry.js';
 import type { Capability } from '../../src/domain/provider.js';
-import { NEBIUS_TENANT, type Simcloud } from '../../src/simcloud/index.js';
+import { accessKeyIdOf, NEBIUS_TENANT, type Simcloud } from '../../src/simcloud/index.js';
 import { authorizeServiceAccount, serviceAccountKey, toNebiusType } from './nebius.js';
 import { sshPortHere } from './vendor-ssh.js';
 
@@ -58,6 +58,16 @@ export const DIALECTS: Readonly<Record<string, VendorDialect>> = {
     refIdTag: 'refId',
     toType: toNebiusType,
     prepare: authorizeServiceAccount,
+  },
+  aws: {
+    credential: ({ url }, apiKey) => {
+      const limits = { requestsPerSecond: 10_000, createsPerMinute: 600_000 };
+      const keys = { accessKeyId: accessKeyIdOf(apiKey), secretAccessKey: apiKey };
+      const regions = ['us-west-1', 'us-east-1', 'eu-north-1'];
+      return { apiUrl: `${url}/aws`, ...keys, regions, sshPort, ...limits };
+    },
+    refIdTag: 'refId',
+    toType: same,
   },
 };
 

@@ -14,7 +14,7 @@ describe('an instance at AWS', () => {
         provider: 'aws',
         apiUrl: `${cloud.url}/aws`,
         apiKey: undefined,
-        accessKeyId: accessKeyIdOf('default'),
+        accessKeyId: accessKeyIdOf('sim-key'),
         secretAccessKey: 'sim-key',
         regions: ['us-west-1', 'us-east-1'],
         prices: { gpu_1x_a10: '0.75' },

@@ -10,6 +10,7 @@ import {
   type InstanceType,
   type Provider,
   type ProviderLimits,
+  type SideResource,
 } from '../../domain/provider.js';
 import type { Size } from '../../domain/size.js';
 import { findEarlier } from '../earlier.js';
@@ -243,6 +244,12 @@ export class AwsProvider implements Provider {
 
   async listLocations(): Promise<string[]> {
     return [...this.#regions].sort();
+  }
+
+  async listSideResources(signal: AbortSignal): Promise<SideResource[]> {
+    return await this.#perform('listSideResources', this.cloudCredRefId, async () =>
+      (await Promise.all(this.#regions.map((region) => this.#groups.listOurs(region, signal)))).flat(),
+    );
   }
 
   async #typesAt(region: string, signal: AbortSignal): Promise<InstanceType[]> {

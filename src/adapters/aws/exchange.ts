@@ -17,6 +17,8 @@ export interface ExchangeOptions extends Pick<SdkSettings, 'apiUrl' | 'credentia
   timeoutMs: number;
   fetch?: typeof fetch;
   onCall?: (call: HttpCall) => void;
+  /** See `AdapterDeps`. */
+  onCreateAnswered?: () => void;
 }
 
 export interface Call<Output> {
@@ -83,7 +85,7 @@ export class Ec2Exchange {
     let client = this.#clients.get(region);
     if (!client) {
       const { apiUrl, credentials } = this.#options;
-      const requestHandler = new FetchHandler(this.#options.fetch);
+      const requestHandler = new FetchHandler(this.#options);
       client = openSdkClient({ region, apiUrl, credentials, requestHandler });
       this.#clients.set(region, client);
     }
@@ -109,10 +111,10 @@ interface SdkResponse {
 
 /** What the SDK sends through. It hands on what EC2 said, and nothing else. */
 class FetchHandler {
-  readonly #fetch: typeof fetch | undefined;
+  readonly #options: Pick<ExchangeOptions, 'fetch' | 'onCreateAnswered'>;
 
-  constructor(fetchInstead: typeof fetch | undefined) {
-    this.#fetch = fetchInstead;
+  constructor(options: Pick<ExchangeOptions, 'fetch' | 'onCreateAnswered'>) {
+    this.#options = options;
   }
 
   async handle(
@@ -128,8 +130,9 @@ class FetchHandler {
     let response: Response;
     let text: string;
     try {
-      response = await (this.#fetch ?? fetch)(url, request as RequestInit);
+      response = await (this.#options.fetch ?? fetch)(url, request as RequestInit);
       text = await response.text();
+      if (action === 'RunInstances') this.#options.onCreateAnswered?.();
     } catch (error) {
       const why = connectionCode(error) ?? 'connection failed';
       throw new HttpFailure(`${action}: ${why}`, { reason: 'connection', sent: sentBefore(error) }, error);

@@ -52,6 +52,7 @@ export const awsAdapter = defineAdapter({
       timeoutMs,
       fetch: deps.fetch,
       onCall: logCalls(deps.logger, { provider: ID, cloudCredRefId }),
+      onCreateAnswered: deps.onCreateAnswered,
     });
     return new AwsProvider(new Ec2Client(exchange), {
       cloudCredRefId,

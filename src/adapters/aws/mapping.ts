@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { BlockDeviceMapping, RunInstancesRequest } from '@aws-sdk/client-ec2';
+import { normaliseGpu } from '../../domain/gpu.js';
 import { type CloudCredRefId, type IsoTime, toIsoTime } from '../../domain/ids.js';
 import type { Money } from '../../domain/money.js';
 import {
@@ -184,14 +185,19 @@ export function toRunInput(attrs: CreateInstanceAttrs, { image, groupId, userDat
   } satisfies RunInstancesRequest;
 }
 
-/** An image may say that its disks outlive the machine: nobody would ever delete them. */
+/**
+ * An image may say that its disks outlive the machine: nobody would ever delete them. What is changed is sent whole; the
+ * rest stays the image's.
+ */
 function toDisks({ RootDeviceName, BlockDeviceMappings = [] }: Ec2Image, size: Size | undefined): BlockDeviceMapping[] {
-  const names = BlockDeviceMappings.filter(({ Ebs }) => Ebs !== undefined).map(({ DeviceName }) => DeviceName);
-  const all = new Set([...names, ...(size ? [RootDeviceName] : [])].filter((name) => name !== undefined));
-  return [...all].map((name) => ({
-    DeviceName: name,
-    Ebs: { DeleteOnTermination: true, ...(size && name === RootDeviceName && { VolumeSize: toGib(size) }) },
-  }));
+  const disks = BlockDeviceMappings.flatMap(({ DeviceName, Ebs }) => {
+    const grown = DeviceName === RootDeviceName && size ? toGib(size) : undefined;
+    if (!Ebs || (Ebs.DeleteOnTermination && grown === undefined)) return [];
+    const VolumeSize = grown ?? Ebs.VolumeSize;
+    return [{ DeviceName, Ebs: { DeleteOnTermination: true, ...(VolumeSize !== undefined && { VolumeSize }) } }];
+  });
+  if (!size || disks.some(({ DeviceName }) => DeviceName === RootDeviceName)) return disks;
+  return [...disks, { DeviceName: RootDeviceName, Ebs: { DeleteOnTermination: true, VolumeSize: toGib(size) } }];
 }
 
 /** Whole GiB, never less than asked. */
@@ -231,10 +237,12 @@ export function toInstanceTypes(
   }));
 }
 
+/** A name that we do not know stays theirs; the memory is of one, and less than what the model is sold as. */
 function toGpus({ GpuInfo }: Ec2Type): InstanceType['gpus'] {
-  return (GpuInfo?.Gpus ?? []).flatMap(({ Name: name, Count: count = 0, MemoryInfo }) => {
-    if (!name || count < 1) return [];
+  return (GpuInfo?.Gpus ?? []).flatMap(({ Name: theirs, Count: count = 0, MemoryInfo }) => {
+    if (!theirs || count < 1) return [];
     const memory = MemoryInfo?.SizeInMiB;
+    const { name = theirs } = normaliseGpu(theirs, memory === undefined ? {} : { memoryGb: (memory * 2 ** 20) / 1e9 });
     return [{ name, count, ...(memory && { memoryPerGpu: { value: memory, unit: 'MiB' as const } }) }];
   });
 }

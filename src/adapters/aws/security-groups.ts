@@ -1,7 +1,12 @@
 import { ProviderError } from '../../domain/errors.js';
 import type { FirewallRules } from '../../domain/firewall.js';
 import { toIsoTime } from '../../domain/ids.js';
-import { type CreateInstanceAttrs, IDENTITY_TAGS, type ProviderLimits } from '../../domain/provider.js';
+import {
+  type CreateInstanceAttrs,
+  IDENTITY_TAGS,
+  type ProviderLimits,
+  type SideResource,
+} from '../../domain/provider.js';
 import { HttpFailure } from '../http-failure.js';
 import { keyNameOf } from '../key-names.js';
 import { collectPages } from '../pages.js';
@@ -165,6 +170,14 @@ export class SecurityGroups {
     } catch {
       return false;
     }
+  }
+
+  async listOurs(region: string, signal: AbortSignal): Promise<SideResource[]> {
+    const groups = await this.#ours(region, [], 'read', signal);
+    return groups.map((group) => {
+      const refId = tagOf(group, IDENTITY_TAGS.refId);
+      return { kind: 'security-group', name: `${region}/${group.GroupId}`, ...(refId && { refId }) };
+    });
   }
 
   #isGone(attempt: string, left: Set<string>): void {

@@ -40,7 +40,7 @@ import { type Dialect, sendOutcome } from './dialect.js';
 
 /*
  * Amazon EC2 over the core: one address for every region, for a request's signature says which it is for. An account's
- * API key is its secret access key; its access key id follows from its name. A client token works as at AWS: a create
+ * API key is its secret access key; its access key id follows from that. A client token works as at AWS: a create
  * repeated returns the machine made before. New machines are missing from look-ups by id, too, for the listing lag.
  */
 export const awsDialect: Dialect = {
@@ -56,8 +56,8 @@ export const awsDialect: Dialect = {
   },
 };
 
-export function accessKeyIdOf(accountName: string): string {
-  return `AKIA${createHash('sha256').update(accountName).digest('hex').slice(0, 16).toUpperCase()}`;
+export function accessKeyIdOf(apiKey: string): string {
+  return `AKIA${createHash('sha256').update(apiKey).digest('hex').slice(0, 16).toUpperCase()}`;
 }
 
 /** What EC2 can do here; all else is an `InvalidAction`. */
@@ -143,7 +143,7 @@ function route(app: FastifyInstance, cloud: Cloud): void {
     const body = typeof request.body === 'string' ? request.body : '';
     const { action, params } = parseQuery(body);
     const claim = readSignature(request.headers.authorization);
-    const account = cloud.parts.accounts.find(({ name }) => accessKeyIdOf(name) === claim?.accessKeyId);
+    const account = cloud.parts.accounts.find(({ apiKey }) => accessKeyIdOf(apiKey) === claim?.accessKeyId);
     const isSigned = claim !== undefined && account !== undefined && isTrue(claim, account, request, body);
     const known = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
     const operation = known?.operation(params) ?? 'other';
