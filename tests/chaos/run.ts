@@ -50,6 +50,8 @@ export interface ChaosReport {
 
 /** After the last order: how long everything may take to come to rest, in ms. Longer than the longest gap of a retry. */
 const REST_MS = 420_000;
+/** Longer than anything is down: a call that is not answered by then is worth a line. In ms. */
+const UNUSUAL_MS = 60_000;
 const SETTLED: ReadonlySet<Phase> = new Set<Phase>(['ready', 'stopped', 'parked', 'terminated']);
 
 export async function runChaos({
@@ -172,7 +174,7 @@ class Run {
     const input: InstanceRequestInput = { ...request, publicKey: userKey.publicKey };
     const issues = requestIssues(input);
     if (issues.length > 0) throw new Error(`the plan is wrong: ${JSON.stringify(issues)}`);
-    await this.persistently(() => this.topology.client.provision(input));
+    await this.persistently(`provision ${refId}`, () => this.topology.client.provision(input));
     this.accepted.add(refId);
     for (const step of steps) await this.take(refId, step);
   }
@@ -186,25 +188,29 @@ class Run {
         return await this.settled(refId);
       case 'setFirewallRules': {
         const firewallRules = { ingressRules: [{ fromPort: step.port, toPort: step.port, ipRanges: [] }] };
-        return await this.order(() => client.setFirewallRules(refId, { requestId: step.requestId, firewallRules }));
+        return await this.order(`rules of ${refId}`, () =>
+          client.setFirewallRules(refId, { requestId: step.requestId, firewallRules }),
+        );
       }
       case 'updateTags':
-        return await this.order(() =>
+        return await this.order(`tags of ${refId}`, () =>
           client.updateTags(refId, { requestId: step.requestId, tags: { round: step.value } }),
         );
       case 'terminate': {
         const from = this.phases.get(refId) ?? 'unseen';
         this.endedFrom[from] = (this.endedFrom[from] ?? 0) + 1;
-        return await this.order(() => client.terminate(refId, { requestId: step.requestId }));
+        return await this.order(`terminate ${refId}`, () => client.terminate(refId, { requestId: step.requestId }));
       }
       default:
-        return await this.order(() => client.command(refId, step.step, { requestId: step.requestId }));
+        return await this.order(`${step.step} ${refId}`, () =>
+          client.command(refId, step.step, { requestId: step.requestId }),
+        );
     }
   }
 
   /** A refusal is an answer: the plan does not know in which phase its orders arrive. */
-  private async order(call: () => Promise<unknown>): Promise<void> {
-    await this.persistently(async () => {
+  private async order(what: string, call: () => Promise<unknown>): Promise<void> {
+    await this.persistently(what, async () => {
       try {
         await call();
       } catch (error) {
@@ -219,14 +225,18 @@ class Run {
   }
 
   /** While something is killed nobody answers: the same call, with the same requestId, is made again. */
-  private async persistently(call: () => Promise<unknown>): Promise<void> {
-    const giveUpAt = Date.now() + REST_MS;
-    for (;;) {
+  private async persistently(what: string, call: () => Promise<unknown>): Promise<void> {
+    const startedAt = Date.now();
+    for (let warned = false; ; ) {
       try {
         await call();
+        if (warned) this.say(`${what} was answered after ${Math.round((Date.now() - startedAt) / 1000)} s`);
         return;
       } catch (error) {
-        if (Date.now() > giveUpAt) throw error;
+        const since = Date.now() - startedAt;
+        if (since > REST_MS) throw new Error(`${what} was never answered`, { cause: error });
+        if (since > UNUSUAL_MS && !warned) this.say(`${what} has had no answer for a minute: ${error}`);
+        warned ||= since > UNUSUAL_MS;
         await sleep(300);
       }
     }
@@ -238,11 +248,15 @@ class Run {
     while (!isSettled(this.phases.get(refId)) && Date.now() < giveUpAt) await sleep(250);
   }
 
-  /** One listing a second for all: asking each instance would load the worker more than its work does. */
+  /**
+   * One listing for all: asking each instance would load the worker more than its work does. A dev server has one
+   * connection to its database, and a listing of a thousand holds it: so it may have a fifth of the time, not more.
+   */
   private async watch(): Promise<void> {
     while (!this.isOver) {
+      const startedAt = Date.now();
       await this.look();
-      await sleep(500);
+      await sleep(Math.max(500, 4 * (Date.now() - startedAt)));
     }
   }
 
@@ -270,7 +284,7 @@ class Run {
       const { running } = await this.topology.cloud.control.report();
       if (turn % 10 === 0) this.say(`${open} instances open, ${running} machines alive`);
       if (open === 0 && running === 0) return;
-      await sleep(500);
+      await sleep(1_000);
     }
   }
 
