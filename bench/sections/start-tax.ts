@@ -33,8 +33,9 @@ export const startTax: Section = {
           BENCH_WARM_UP: `${warmUp}`,
           BENCH_REPLAYS: `${replays}`,
         };
-        const child = await startChild<{ cpuMsPerStart: number }>('replay', env);
-        await child.stop();
+        const flags = run.profile && bundle === OUR_BUNDLE ? ['--cpu-prof', `--cpu-prof-dir=${run.profile}`] : [];
+        const child = await startChild<{ cpuMsPerStart: number }>('replay', env, flags);
+        await child.end();
         return child.told.cpuMsPerStart;
       };
       const rounds: { ours: number; sdk: number }[] = [];

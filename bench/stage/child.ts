@@ -9,6 +9,8 @@ export interface Child<Told> {
   told: Told;
   /** Throws once it has ended without being asked to: what is measured afterwards means nothing. */
   mustLive(): void;
+  /** Waits for one that ends by itself. */
+  end(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -38,6 +40,10 @@ export async function startChild<Told>(
     told,
     mustLive: () => {
       if (isWanted && end) throw new Error(end);
+    },
+    end: async () => {
+      isWanted = false;
+      await exited;
     },
     stop: async () => {
       isWanted = false;
