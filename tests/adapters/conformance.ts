@@ -48,9 +48,10 @@ export function describeConformance(harness: AdapterHarness): void {
     }, 300_000);
 
     it.each(CHECKS.map(({ id, title, can }) => [id, title, can] as const))('%s: %s', (id, _title, can) => {
-      const result = report.checks.find((one) => one.id === id);
-      const isLacking = can !== undefined && harness.lacks.includes(can);
-      expect(result).toMatchObject({ id, status: isLacking || harness.unproved?.includes(id) ? 'skipped' : 'passed' });
+      const { status, evidence } = report.checks.find((one) => one.id === id) ?? {};
+      const isUnproved = (can !== undefined && harness.lacks.includes(can)) || harness.unproved?.includes(id);
+      // The evidence beside it, so that a failure says what was seen.
+      expect({ status, evidence }).toEqual({ status: isUnproved ? 'skipped' : 'passed', evidence });
     });
 
     it('ends whatever it made, by the cloud’s own ledger', () => {
