@@ -26,6 +26,8 @@ export function postgresDialect(url: string): Dialect {
   });
   // A connection that breaks while nobody uses it. The pool drops it; without a listener it would end the process.
   pool.on('error', () => undefined);
+  // One that breaks between two statements of a transaction is the pool's no more. Whoever holds it is told by the next.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return new PostgresDialect({ pool });
 }
 
