@@ -13,6 +13,7 @@ import { addOrders } from './commands/orders.js';
 import { addPrepare } from './commands/prepare.js';
 import { addProvision } from './commands/provision.js';
 import { addRelease } from './commands/release.js';
+import { addReplay } from './commands/replay.js';
 import { addShow } from './commands/show.js';
 import { addSimcloud } from './commands/simcloud.js';
 import { addTimeline } from './commands/timeline.js';
@@ -33,6 +34,7 @@ const COMMANDS = [
   addWorker,
   addHealth,
   addPrepare,
+  addReplay,
   addJournal,
   addWebhooks,
   addSimcloud,

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const COMMANDS =
-  'provision show events ls stop start reboot terminate retry set-firewall tag change-type resize-volume release worker health prepare journal webhooks simcloud dev demo'.split(
+  'provision show events ls stop start reboot terminate retry set-firewall tag change-type resize-volume release worker health prepare journal webhooks replay simcloud dev demo'.split(
     ' ',
   );
 /** Nobody listens there: whoever gets as far as calling it has let bad input through. */

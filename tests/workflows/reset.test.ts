@@ -5,7 +5,7 @@ import { instanceWorkflowId } from '../../src/domain/ids.js';
 import { historyOf } from '../support/history.js';
 import { openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
 
-/** `--reapply-exclude Signal,Update`: what people asked for after the point must not be done again. */
+/** `--reapply-exclude Signal --reapply-exclude Update`: what people asked for after the point must not be done again. */
 const EXCLUDE = [1, 2];
 
 describe('a provision that is reset', () => {
