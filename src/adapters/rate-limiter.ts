@@ -23,8 +23,8 @@ export class LeftQueue extends Error {
   override readonly name = 'LeftQueue';
 }
 
-/** What counts is when requests arrive, and the network bunches them: keep a twentieth below the limit. */
-const MARGIN = 1.05;
+/** What counts is when requests arrive, and the network and a busy machine bunch them: keep a tenth below the limit. */
+const MARGIN = 1.1;
 const DEFAULT_CONCURRENCY = 32;
 /** A provider that says "in an hour" may be right about creates; machines still have to be ended. */
 const LONGEST_PAUSE_MS = 60_000;
@@ -47,8 +47,16 @@ export class RateLimiter {
 
   /** Runs the task when it is its turn. @throws {LeftQueue} when the signal aborts before. */
   run<T>(task: () => Promise<T>, { priority, isCreate, signal }: Turn): Promise<T> {
-    const enter = (): Promise<T> => this.#requests.pass(task, PRIORITY[priority], signal);
-    return isCreate ? this.#creates.pass(enter, PRIORITY[priority], signal) : enter();
+    const enter = (sent: () => void): Promise<T> => {
+      const send = (begun: () => void): Promise<T> => {
+        begun();
+        sent();
+        return task();
+      };
+      return this.#requests.pass(send, PRIORITY[priority], signal);
+    };
+    // The time to the next create counts from when this one is sent, not from when it began to wait for that.
+    return isCreate ? this.#creates.pass(enter, PRIORITY[priority], signal) : enter(() => undefined);
   }
 
   /** After a 429. One that met a create may be about creates only: terminations still go. */
@@ -74,7 +82,8 @@ class Gate {
     this.#queue = new PQueue({ concurrency: gapMs > 0 ? 1 : DEFAULT_CONCURRENCY });
   }
 
-  pass<T>(task: () => Promise<T>, priority: number, signal: AbortSignal): Promise<T> {
+  /** @param task says when its request is sent, if that is later than when it began: the gap counts from then. */
+  pass<T>(task: (sent: () => void) => Promise<T>, priority: number, signal: AbortSignal): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (signal.aborted) return reject(new LeftQueue('cancelled before it was sent'));
       // A controller of our own: the caller's signal may live for weeks, and p-queue never takes its listener back.
@@ -85,8 +94,13 @@ class Gate {
       };
       const begin = async (): Promise<void> => {
         signal.removeEventListener('abort', leave);
-        const done = task().then(resolve, reject);
+        let sent: () => void = () => undefined;
+        const isSent = new Promise<void>((resolveSent) => {
+          sent = resolveSent;
+        });
+        const done = task(sent).then(resolve, reject);
         if (this.gapMs === 0) return done;
+        await Promise.race([isSent, done]);
         await new Promise<void>((open) => {
           this.#gap = setTimeout(open, this.gapMs);
           if (this.#queue.size === 0) this.#gap.unref();

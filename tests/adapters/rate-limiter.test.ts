@@ -75,8 +75,19 @@ describe('the rate limiter', () => {
     expect(began).toEqual([
       ['create-1', 0],
       ['read', 1_000],
-      ['create-2', 12_600],
+      ['create-2', 13_200],
     ]);
+  });
+
+  it('counts the time to the next create from when one is sent: its wait among the requests does not shorten it', async () => {
+    const { run, began } = watched({ requestsPerSecond: 1, createsPerMinute: 30 });
+    const create = { priority: 'provision', isCreate: true } as const;
+    for (const name of ['end-1', 'end-2', 'end-3']) void run(name, { priority: 'end' });
+    for (const name of ['create-1', 'create-2']) void run(name, create);
+    await vi.advanceTimersByTimeAsync(60_000);
+    const [first = 0, second = 0] = began.filter(([name]) => name.startsWith('create')).map(([, at]) => at);
+    expect(first).toBe(3_300);
+    expect(second - first).toBeGreaterThanOrEqual(2_200);
   });
 
   it('waits after a 429 as long as it was told', async () => {
@@ -140,7 +151,7 @@ describe('the rate limiter', () => {
     await vi.advanceTimersByTimeAsync(5_000);
     expect(began).toEqual([
       ['a', 0],
-      ['b', 1_050],
+      ['b', 1_100],
     ]);
   });
 
