@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { findBastions } from './adapters/bastion.js';
 import type { CredentialConfig } from './adapters/credential.js';
 import { readCredentials } from './config/credentials.js';
 import { hideExcept } from './config/hide.js';
@@ -67,6 +68,10 @@ export function loadConfig(env: Env = process.env): Config {
 
   const credentials = readCredentials(env, report);
   const sshKeys = readSshKeys(env, report);
+  for (const [cloudCredRefId, { sshKeyRef }] of findBastions(credentials)) {
+    if (sshKeyRef === undefined || Object.hasOwn(sshKeys, sshKeyRef)) continue;
+    report(`credential ${cloudCredRefId} .bastion.sshKeyRef`, `this worker has no SSH key named ${sshKeyRef}`);
+  }
   const journalUrl = readJournalUrl(env, report);
   const parsed = settings.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim())));
   for (const issue of parsed.error?.issues ?? []) report(issue.path.join('.'), issue.message);

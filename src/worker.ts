@@ -11,6 +11,7 @@ import { BootTimes } from './activities/journal/boot-times.js';
 import { FactKeeper, type FactKeeperOptions } from './activities/journal/fact-keeper.js';
 import { journaling } from './activities/journal/interceptor.js';
 import type { WatchTiming } from './activities/watch.js';
+import { findBastions } from './adapters/bastion.js';
 import { createProviders, getProvider } from './adapters/registry.js';
 import type { Config } from './config.js';
 import type { Health } from './health.js';
@@ -72,6 +73,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const connection = await NativeConnection.connect(connectionOptions);
   const client = new Client({ connection, namespace });
   const providers = createProviders(config);
+  const bastions = findBastions(config.credentials);
   const leaving = new AbortController();
   const { journalUrl } = config;
   const open = options.openJournal ?? (journalUrl ? () => openJournal(journalUrl) : undefined);
@@ -80,6 +82,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const { activities, watchers } = createActivities({
     provider: (cloudCredRefId) => getProvider(providers, cloudCredRefId),
     sshKeys,
+    bastion: (cloudCredRefId) => bastions.get(cloudCredRefId),
     client,
     taskQueue,
     logger,

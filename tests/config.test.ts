@@ -45,6 +45,12 @@ function issuesOf(run: () => unknown): string[] {
   throw new Error('the configuration was accepted');
 }
 
+const BASTION = {
+  host: 'jump.example.com',
+  user: 'ops',
+  hostKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMmPLRsTsGbJ3VXzFnTT2Y4g0X6b6xXWz0wOQp0b1kzL',
+};
+
 describe('the settings', () => {
   it('have defaults, but for the credentials', () => {
     expect(load([SIM])).toMatchObject({ sshKeys: {}, taskQueue: 'slipway', logLevel: 'info', strays: 'report' });
@@ -147,6 +153,28 @@ describe('the credentials', () => {
     ['an address with a password', { apiUrl: 'http://ann:pw@x/y' }, /^credentials\.json \[0\]\.apiUrl: .*password/],
     ['an odd cloudCredRefId', { cloudCredRefId: 'a b' }, /^credentials\.json \[0\]\.cloudCredRefId: must be letters/],
     ['a rate of nothing', { requestsPerSecond: 0 }, /^credentials\.json \[0\]\.requestsPerSecond: /],
+    [
+      'a bastion without a host',
+      { bastion: { ...BASTION, host: undefined } },
+      /^credentials\.json \[0\]\.bastion\.host: is missing$/,
+    ],
+    [
+      'a bastion nobody could tell from another',
+      { bastion: { ...BASTION, hostKey: undefined } },
+      /\[0\]\.bastion\.hostKey: is missing$/,
+    ],
+    [
+      'a bastion’s key of two lines',
+      { bastion: { ...BASTION, hostKey: `${BASTION.hostKey}\nx` } },
+      /\[0\]\.bastion\.hostKey: must be one line/,
+    ],
+    ['a bastion’s port that is none', { bastion: { ...BASTION, port: 70_000 } }, /\[0\]\.bastion\.port: /],
+    ['a bastion’s misspelt field', { bastion: { ...BASTION, prot: 22 } }, /\[0\]\.bastion\.prot: is not a field/],
+    [
+      'a bastion’s address that is none',
+      { bastion: { ...BASTION, host: 'a b' } },
+      /\[0\]\.bastion\.host: must be an address/,
+    ],
     ['a capability that is none', { without: ['flying'] }, /^credentials\.json \[0\]\.without\.0: /],
   ])('are refused for %s, naming it', (_what, change, issue) => {
     expect(issuesOf(() => load([{ ...SIM, ...change }]))).toEqual([expect.stringMatching(issue)]);
@@ -159,6 +187,18 @@ describe('the credentials', () => {
     ['no object inside', ['sim-main'], 'credentials.json [0]: must be an object'],
   ])('are refused when the file holds %s', (_what, content, issue) => {
     expect(issuesOf(() => load(content))).toEqual([issue]);
+  });
+});
+
+describe('the bastion of a credential', () => {
+  it('goes with the credential, whatever its provider', () => {
+    const [credential] = load([{ ...SIM, bastion: BASTION }]).credentials;
+    expect(credential?.bastion).toMatchObject({ host: 'jump.example.com', user: 'ops' });
+  });
+
+  it('takes a key that the worker has', () => {
+    const refused = issuesOf(() => load([{ ...SIM, bastion: { ...BASTION, sshKeyRef: 'jump' } }]));
+    expect(refused).toEqual(['credential sim-main .bastion.sshKeyRef: this worker has no SSH key named jump']);
   });
 });
 

@@ -6,7 +6,7 @@ import type { CreateDeps } from './create.js';
 import { providerActivities } from './provider.js';
 import { RefusalMemory } from './refusals.js';
 import { SharedListing } from './shared-listing.js';
-import { type SshKeys, slipwayPublicKey, sshActivities } from './ssh.js';
+import { type BastionOf, type SshKeys, slipwayPublicKey, sshActivities } from './ssh.js';
 import type { Activities } from './types.js';
 import { type WatchTiming, watchActivities } from './watch.js';
 import { WatcherRegistry } from './watchers.js';
@@ -17,6 +17,8 @@ export interface ActivityDeps {
   /** @throws {ProviderError} InvalidRequest for a credential this worker does not know. */
   provider(cloudCredRefId: CloudCredRefId): Provider;
   sshKeys: SshKeys;
+  /** The bastion of an account, if it has one. */
+  bastion?: BastionOf;
   client: Client;
   taskQueue: string;
   logger: Logger;
@@ -48,7 +50,7 @@ export function createActivities(deps: ActivityDeps): { activities: Activities; 
       leaving: deps.leaving,
       refusals: new RefusalMemory(deps.client, deps.logger),
     }),
-    ...sshActivities(deps.sshKeys, deps.leaving),
+    ...sshActivities(deps.sshKeys, deps.leaving, deps.bastion),
     // The facts that came with it are what it is for: `journal/interceptor.ts` has dealt with them by now.
     recordEvents: async () => undefined,
     ...watchActivities({ ...deps, listing, watchers, timing: deps.watchTiming }),

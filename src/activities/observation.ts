@@ -20,6 +20,7 @@ export function toObservation(seen: CloudInstance, at: number, cloudCredRefId: C
     ...(seen.attemptKey && { attemptKey: seen.attemptKey }),
     ...(seen.pricePerHour && { pricePerHour: seen.pricePerHour }),
     ...(seen.publicAddress && { publicAddress: seen.publicAddress }),
+    ...(seen.portMappings && { portMappings: seen.portMappings }),
     ...(seen.privateAddress && { privateAddress: seen.privateAddress }),
   };
 }

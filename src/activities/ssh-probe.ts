@@ -4,6 +4,6 @@ export { openSsh } from './ssh/connection.js';
 export { publicKeyOf, UnreadableKeyError } from './ssh/keys.js';
 export { probeSsh } from './ssh/probe.js';
 export type { Readiness, Until } from './ssh/readiness.js';
-export type { SshFailure, SshProbe, SshTarget } from './ssh/target.js';
+export type { Bastion, SshFailure, SshProbe, SshTarget } from './ssh/target.js';
 export { SshError } from './ssh/target.js';
 export { type WaitOptions, waitForSsh } from './ssh/wait.js';

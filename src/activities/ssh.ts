@@ -1,10 +1,12 @@
+import type { BastionConfig } from '../adapters/bastion.js';
 import { ProviderError } from '../domain/errors.js';
 import { isGpu } from '../domain/gpu.js';
+import type { CloudCredRefId } from '../domain/ids.js';
 import type { ExpectedGpus } from '../domain/instance/index.js';
 import { changeHostFirewall } from './firewall/host-change.js';
 import { FirewallError, proveFirewall } from './firewall/proof.js';
 import { alive } from './heartbeat.js';
-import { publicKeyOf, type Readiness, type SshConnection, type Until, waitForSsh } from './ssh-probe.js';
+import { type Bastion, publicKeyOf, type Readiness, type SshConnection, type Until, waitForSsh } from './ssh-probe.js';
 import type { InstanceActivities, Probed, ProbeInput } from './types.js';
 
 /** The worker's private keys, by name. */
@@ -26,15 +28,33 @@ export function slipwayPublicKey(keys: SshKeys, sshKeyRef: string): string {
 
 type SshActivities = Pick<InstanceActivities, 'probeSsh' | 'verifyFirewall' | 'changeHostFirewall'>;
 
-export function sshActivities(keys: SshKeys, leaving: AbortSignal): SshActivities {
+export type BastionOf = (cloudCredRefId: CloudCredRefId) => BastionConfig | undefined;
+
+/** The bastion's own key, or the one that the request names. @throws {ProviderError} InvalidRequest */
+function toBastion(keys: SshKeys, { host, port, user, sshKeyRef, hostKey }: BastionConfig, fallback: string): Bastion {
+  return { host, port, user, privateKey: privateKey(keys, sshKeyRef ?? fallback), pinnedHostKey: hostKey };
+}
+
+export function sshActivities(
+  keys: SshKeys,
+  leaving: AbortSignal,
+  bastionOf: BastionOf = () => undefined,
+): SshActivities {
   const ready = (input: ProbeInput, readiness: Readiness): Promise<Probed> =>
     alive(
       async ({ signal, report }) => {
         const { host, port, user, pinnedHostKey, withinMs: deadlineMs, firewall, hostRules } = input;
-        const target = { host, port, user, privateKey: privateKey(keys, input.sshKeyRef), pinnedHostKey };
+        const bastion = bastionOf(input.cloudCredRefId);
+        const via = bastion && { via: toBastion(keys, bastion, input.sshKeyRef) };
+        const target = { host, port, user, privateKey: privateKey(keys, input.sshKeyRef), pinnedHostKey, ...via };
         const prove = async (connection: SshConnection, until: Until): Promise<string[]> => [
           ...(hostRules ? await changeHostFirewall(connection, target, hostRules, until) : []),
-          ...(firewall ? await proveFirewall(connection, target, firewall, { until, report }) : []),
+          ...(firewall
+            ? await proveFirewall(connection, { ...target, portMappings: input.portMappings }, firewall, {
+                until,
+                report,
+              })
+            : []),
         ];
         try {
           const probe = await waitForSsh(target, { ...readiness, deadlineMs, signal, onAttempt: report, prove });

@@ -3,7 +3,7 @@ import type { FirewallRules } from '../domain/firewall.js';
 import type { CloudCredRefId, CloudId, IsoTime, RefId } from '../domain/ids.js';
 import type { AbsenceProof, ExpectedGpus, Observation, UsualBoot } from '../domain/instance/index.js';
 import type { Offer } from '../domain/placement/offer.js';
-import type { CloudInstance } from '../domain/provider.js';
+import type { CloudInstance, PortMapping } from '../domain/provider.js';
 import type { Size } from '../domain/size.js';
 
 /** Which machine, through which account. */
@@ -76,6 +76,8 @@ export interface ProbeInput extends MachineRef {
   sshKeyRef: string;
   /** OpenSSH form; absent at first contact. */
   pinnedHostKey?: string;
+  /** Which of its ports are to be had at `host`; absent: all, as they are. */
+  portMappings?: PortMapping[];
   /** How long to keep trying, in ms. */
   withinMs: number;
   /** What the driver must show. */

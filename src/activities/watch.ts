@@ -284,6 +284,13 @@ class AccountWatch {
 }
 
 /** What makes a difference to an entity. */
-function digest({ status, statusMessage, publicAddress, privateAddress, sshPort }: CloudInstance): string {
-  return JSON.stringify([status, statusMessage, publicAddress, privateAddress, sshPort]);
+function digest({
+  status,
+  statusMessage,
+  publicAddress,
+  privateAddress,
+  sshPort,
+  portMappings,
+}: CloudInstance): string {
+  return JSON.stringify([status, statusMessage, publicAddress, privateAddress, sshPort, portMappings]);
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type CloudCredRefId, isCloudCredRefId } from '../domain/ids.js';
 import { MIN_SECRET_LENGTH } from '../redact.js';
+import { bastionField } from './bastion.js';
 
 /** One account as configured: what every provider has, and that provider's own fields, resolved. Holds secrets. */
 export interface CredentialConfig {
@@ -33,6 +34,7 @@ export const baseCredential = z.strictObject({
   cloudCredRefId: z.string().refine(isCloudCredRefId, 'must be letters, digits, ".", "_" and "-", at most 63'),
   provider: z.string(),
   apiUrl: apiUrlField.optional(),
+  bastion: bastionField.optional(),
 });
 
 /** Issues as `{ path: 'limits.rate', message }`. They never hold a value. */

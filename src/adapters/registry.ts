@@ -3,6 +3,7 @@ import type { CloudCredRefId } from '../domain/ids.js';
 import type { Provider } from '../domain/provider.js';
 import type { AdapterDeps, AdapterModule } from './adapter-module.js';
 import { awsAdapter } from './aws/index.js';
+import { asSeenFrom, findBastions } from './bastion.js';
 import type { CredentialConfig } from './credential.js';
 import { lambdaLabsAdapter } from './lambda-labs/index.js';
 import { nebiusAdapter } from './nebius/index.js';
@@ -34,7 +35,9 @@ export function createProviders(
       const adapter = findAdapter(credential.provider);
       if (!adapter)
         throw new TypeError(`credential ${credential.cloudCredRefId}: ${unknownProvider(credential.provider)}`);
-      return [credential.cloudCredRefId, adapter.create(credential, deps)];
+      const provider = adapter.create(credential, deps);
+      const bastion = findBastions([credential]).get(credential.cloudCredRefId);
+      return [credential.cloudCredRefId, bastion ? asSeenFrom(bastion, provider) : provider];
     }),
   );
 }

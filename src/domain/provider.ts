@@ -77,6 +77,12 @@ export interface CreateInstanceAttrs {
   userDataBase64?: string;
 }
 
+/** What is dialled at the public address as `publicPort` arrives at the machine's `port`. */
+export interface PortMapping {
+  port: number;
+  publicPort: number;
+}
+
 /** One machine as its provider shows it. */
 export interface CloudInstance {
   cloudId: CloudId;
@@ -96,6 +102,8 @@ export interface CloudInstance {
   /** An address or a DNS name; absent until the machine runs. */
   publicAddress?: string;
   privateAddress?: string;
+  /** Where the address is not the machine's alone: which of its ports are to be had there. `sshPort` is the public one. */
+  portMappings?: PortMapping[];
   sshUser: string;
   sshPort: number;
   createdAt: IsoTime;

@@ -222,6 +222,19 @@ describe('odd answers', () => {
       sshPort: 2222,
       createdAt: '1970-01-01T00:00:00.000Z',
     });
+    const mapping = (port: unknown, publicPort: unknown) => ({ internal_port: port, external_port: publicPort });
+    const mapped = await seen({
+      ssh_port: 40_022,
+      port_mappings: [mapping(22, 40_022), mapping('8080', 48_080), mapping(0, 1)],
+    });
+    expect(mapped).toMatchObject({
+      sshPort: 40_022,
+      portMappings: [
+        { port: 22, publicPort: 40_022 },
+        { port: 8_080, publicPort: 48_080 },
+      ],
+    });
+    expect(await seen({ port_mappings: 'none' })).not.toHaveProperty('portMappings');
     expect(await seen({ ip: '', ssh_user: '' })).not.toHaveProperty('publicAddress');
   });
 

@@ -8,6 +8,7 @@ import {
   type Phase,
   type Policy,
   phaseDeadline,
+  toView,
   type UsualBoot,
 } from '../../src/domain/instance/index.js';
 import { answer, given, later, START, stateAfter } from '../support/given.js';
@@ -96,6 +97,27 @@ describe('a machine that runs', () => {
       .when({ type: 'RecordObservation', observation: seen('running', reach) })
       .then({ type: 'InstanceRunning', ...reach });
     expect(state.machine).toMatchObject(reach);
+  });
+
+  it('may share its address, and have some ports of it: others after a start', () => {
+    const portMappings = [{ port: 22, publicPort: 40_022 }];
+    const reach = { publicAddress: '203.0.113.8', sshUser: 'root', sshPort: 40_022 };
+    const state = given(...LIVES.pending)
+      .when({ type: 'RecordObservation', observation: seen('running', { ...reach, portMappings }) })
+      .then({ type: 'InstanceRunning', ...reach, portMappings });
+    expect(toView(state)).toMatchObject({ sshPort: 40_022, portMappings });
+    const again = stateAfter(
+      ...LIVES.pending,
+      { type: 'InstanceRunning', ...reach, portMappings },
+      firewalled(),
+      ready(),
+      { type: 'InstanceStopping' },
+      { type: 'InstanceStopped' },
+      { type: 'InstanceStarting' },
+      { type: 'StartAccepted' },
+      { type: 'InstanceRunning', ...reach },
+    );
+    expect(again.machine?.portMappings).toBeUndefined();
   });
 });
 

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { bounded, TIME_IS_UP } from '../ssh/bounded.js';
-import { dial } from '../ssh/dial.js';
+import type { SshConnection } from '../ssh/connection.js';
 import { SshError } from '../ssh/target.js';
 
 /** What a stranger meets at a port. */
@@ -15,15 +15,22 @@ const SILENCE_MS = 3_500;
 /** Our listener speaks first. Whoever accepts and says nothing for this long has still accepted. In ms. */
 const FIRST_WORD_MS = 500;
 
-/** Looks at one port from where we are. @throws the signal's reason, and nothing else. */
-export async function lookFromOutside(host: string, port: number, signal?: AbortSignal): Promise<Met> {
+/**
+ * Looks at one port from where we are, or from where the bastion is.
+ * @throws {SshError} `bastion`, when it does not look for us; or the signal's reason.
+ */
+export async function lookFromOutside(
+  connection: Pick<SshConnection, 'dial'>,
+  port: number,
+  signal?: AbortSignal,
+): Promise<Met> {
   try {
-    const socket = await bounded(SILENCE_MS, signal, (until) => dial({ host, port }, until));
+    const socket = await connection.dial(port, { timeoutMs: SILENCE_MS, signal });
     const said = await firstWord(socket, signal);
     socket.destroy();
     return said === undefined ? { met: 'nothing', how: 'cut' } : { met: 'an answer', said };
   } catch (error) {
-    if (error instanceof SshError) return { met: 'nothing', how: error.failure };
+    if (error instanceof SshError && error.failure !== 'bastion') return { met: 'nothing', how: error.failure };
     throw error;
   }
 }

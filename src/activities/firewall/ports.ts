@@ -1,5 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net';
 import { type FirewallRule, ruleInWords } from '../../domain/firewall.js';
+import type { PortMapping } from '../../domain/provider.js';
 import type { FirewallClaim } from '../types.js';
 
 /** A port to be proved, and whose word it is. */
@@ -9,6 +10,8 @@ export interface PortToProve {
   rule?: string;
   /** The rule was taken away. */
   isRevoked?: true;
+  /** Where it is to be had from outside, if not as itself. */
+  publicPort?: number;
 }
 
 export interface PortsToProve {
@@ -35,36 +38,53 @@ const LAST = 65_535;
  * Chooses the ports that prove a claim.
  * @param us Our address as the machine sees it; absent: nobody told, and only rules for everybody can be proved open.
  * @param ssh Ports of SSH, which are always open.
+ * @param mappings Where the address is not the machine's alone: only these of its ports can be dialled there.
  */
 export function choosePorts(
   { rules, before }: FirewallClaim,
   us: string | undefined,
   ssh: readonly number[],
+  mappings: readonly PortMapping[] = [],
 ): PortsToProve {
+  const publicPorts = new Map(mappings.map(({ port, publicPort }) => [port, publicPort]));
+  const isToBeHad = (port: number): boolean => mappings.length === 0 || publicPorts.has(port);
+  const mapped = (one: PortToProve): PortToProve => {
+    const publicPort = publicPorts.get(one.port);
+    return publicPort === undefined ? one : { ...one, publicPort };
+  };
   const isFree = (port: number): boolean => !ssh.includes(port);
   const now = rules.ingressRules;
 
   const candidates = now.filter(({ fromPort, toPort }) => firstPort(fromPort, toPort, isFree) !== undefined);
-  const provable = candidates.filter((rule) => letsIn(rule, us) === true).slice(0, MOST_OF_A_KIND);
-  const open = provable.flatMap((rule) => toProve(rule, isFree));
+  const isDialled = (port: number): boolean => isFree(port) && isToBeHad(port);
+  const provable = candidates
+    .filter((rule) => letsIn(rule, us) === true && toProve(rule, isDialled).length > 0)
+    .slice(0, MOST_OF_A_KIND);
+  const open = provable.flatMap((rule) => toProve(rule, isDialled));
 
   const isShutNow = (port: number): boolean =>
     isFree(port) && now.every((rule) => !covers(rule, port) || letsIn(rule, us) === false);
   const revoked = (before?.ingressRules ?? [])
     .filter((rule) => letsIn(rule, us) === true)
-    .flatMap((rule) => toProve(rule, isShutNow))
+    .flatMap((rule) => {
+      const [best] = toProve(rule, (port) => isShutNow(port) && isToBeHad(port));
+      return best ? [best] : toProve(rule, isShutNow);
+    })
     .slice(0, MOST_OF_A_KIND);
 
   return {
-    open: once(open),
-    spare: sparePorts((port) => isFree(port) && !now.some((rule) => covers(rule, port))),
-    revoked: once(revoked).map((one) => ({ ...one, isRevoked: true })),
+    open: once(open).map(mapped),
+    spare: sparePorts((port) => isFree(port) && !now.some((rule) => covers(rule, port)), [...publicPorts.keys()]).map(
+      mapped,
+    ),
+    revoked: once(revoked).map((one) => mapped({ ...one, isRevoked: true })),
     unproved: candidates.filter((rule) => !provable.includes(rule)).map(ruleInWords),
   };
 }
 
-function sparePorts(isSpare: (port: number) => boolean): PortToProve[] {
-  const ports: number[] = [];
+/** First those that can be dialled: what nobody maps is shut whatever the firewall does. */
+function sparePorts(isSpare: (port: number) => boolean, mapped: readonly number[]): PortToProve[] {
+  const ports = mapped.filter(isSpare).slice(0, SPARES);
   while (ports.length < SPARES) {
     const isNew = (port: number): boolean => isSpare(port) && !ports.includes(port);
     const next = firstPort(FIRST_SPARE, LAST, isNew) ?? firstPort(UNPRIVILEGED, FIRST_SPARE, isNew);

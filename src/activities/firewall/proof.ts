@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { PortMapping } from '../../domain/provider.js';
 import { pause } from '../ssh/bounded.js';
 import type { SshConnection } from '../ssh/connection.js';
 import type { Until } from '../ssh/readiness.js';
@@ -39,13 +40,17 @@ export { FirewallError };
 /** @returns the evidence, in words. @throws {FirewallError} {SshError} */
 export async function proveFirewall(
   connection: SshConnection,
-  target: SshTarget,
+  target: SshTarget & { portMappings?: readonly PortMapping[] | undefined },
   claim: FirewallClaim,
   { until, report, settleMs = 15_000, gaps = { firstMs: 250, maxMs: 2_000 } }: ProofOptions,
 ): Promise<string[]> {
   const seen = await lookAround(connection, until);
-  const isMapped = seen.port !== undefined && seen.port !== target.port;
-  const plan = choosePorts(claim, seen.us, [...SSH_PORTS, target.port]);
+  const { portMappings = [] } = target;
+  const isMapped = portMappings.length > 0 || (seen.port !== undefined && seen.port !== target.port);
+  const ssh = [...SSH_PORTS, ...(portMappings.length > 0 ? [] : [target.port]), ...(seen.port ? [seen.port] : [])];
+  const plan = choosePorts(claim, seen.us, ssh, portMappings);
+  // Behind mappings that nobody told us, a port of ours is somebody else's.
+  const isBlind = isMapped && portMappings.length === 0;
   const where = {
     address: seen.address,
     word: `slipway-${randomBytes(4).toString('hex')}`,
@@ -64,7 +69,7 @@ export async function proveFirewall(
   const [spare, revoked, open] = await Promise.all([
     findSpare(gaps.firstMs),
     listen(plan.revoked),
-    isMapped ? [] : listen(plan.open),
+    isBlind ? [] : listen(plan.open),
   ]);
   const shut = [...spare, ...revoked];
   try {
@@ -72,8 +77,8 @@ export async function proveFirewall(
     const endsAt = performance.now() + Math.min(settleMs, until().timeoutMs);
     let gapMs = gaps.firstMs;
     for (;;) {
-      const verdict = await look({ shut, open, host: target.host, isMapped, word: where.word, until });
-      if (verdict.holds) return [...verdict.evidence, ...notProved(plan, [...shut, ...open], isMapped)];
+      const verdict = await look({ shut, open, connection, isMapped, word: where.word, until });
+      if (verdict.holds) return [...verdict.evidence, ...notProved(plan, [...shut, ...open], isBlind)];
       report?.(verdict.error.message);
       if (performance.now() + gapMs >= endsAt) throw verdict.error;
       await pause(gapMs, until().signal);
@@ -119,12 +124,12 @@ function noWitness(ports: readonly PortToProve[]): FirewallError {
 }
 
 /** What the evidence does not cover, said in it. */
-function notProved(plan: PortsToProve, witnessed: readonly Witnessed[], isMapped: boolean): string[] {
+function notProved(plan: PortsToProve, witnessed: readonly Witnessed[], isBlind: boolean): string[] {
   const hasNone = ({ port }: PortToProve) => !witnessed.some((one) => one.port === port);
   return [
-    ...(isMapped ? ['the address maps ports: rules are not proved open'] : []),
+    ...(isBlind ? ['the address maps ports: rules are not proved open'] : []),
     ...(plan.spare.length === 0 ? ['every port is allowed: none can be proved shut'] : []),
-    ...(isMapped ? [] : [...plan.open.filter(hasNone).map(({ rule }) => rule), ...plan.unproved]).map(
+    ...(isBlind ? [] : [...plan.open.filter(hasNone).map(({ rule }) => rule), ...plan.unproved]).map(
       (rule) => `not proved: rule ${rule}`,
     ),
     ...plan.revoked.filter(hasNone).map(({ rule }) => `not proved: rule ${rule} is gone`),

@@ -1,3 +1,4 @@
+import type { SshConnection } from '../ssh/connection.js';
 import type { Until } from '../ssh/readiness.js';
 import type { Listener } from './listener.js';
 import { lookFromOutside, type Met } from './outside.js';
@@ -31,7 +32,7 @@ export interface Witnessed extends PortToProve {
 export interface Scene {
   shut: readonly Witnessed[];
   open: readonly Witnessed[];
-  host: string;
+  connection: Pick<SshConnection, 'dial'>;
   /** The address is not the machine's alone: only our own listener's word counts. */
   isMapped: boolean;
   word: string;
@@ -41,8 +42,11 @@ export interface Scene {
 export type Verdict = { holds: true; evidence: string[] } | { holds: false; error: FirewallError };
 
 /** One look at every port from outside, and at the shut ones from inside after it. */
-export async function look({ shut, open, host, isMapped, word, until }: Scene): Promise<Verdict> {
-  const meet = async (one: Witnessed) => ({ ...one, met: await lookFromOutside(host, one.port, until().signal) });
+export async function look({ shut, open, connection, isMapped, word, until }: Scene): Promise<Verdict> {
+  const meet = async (one: Witnessed) => ({
+    ...one,
+    met: await lookFromOutside(connection, one.publicPort ?? one.port, until().signal),
+  });
   const [metShut, metOpen] = await Promise.all([Promise.all(shut.map(meet)), Promise.all(open.map(meet))]);
   const answered = ({ met }: { met: Met }) => met.met === 'an answer' && (!isMapped || met.said.includes(word));
 
@@ -73,9 +77,10 @@ function no(finding: FirewallFinding, evidence: string): Verdict {
   return { holds: false, error: new FirewallError(finding, evidence) };
 }
 
-function inWords({ port, rule, isRevoked }: PortToProve): string {
-  if (rule === undefined) return `port ${port} (no rule)`;
-  return isRevoked ? `port ${port} (rule ${rule}, taken away)` : `port ${port} (rule ${rule})`;
+function inWords({ port, publicPort, rule, isRevoked }: PortToProve): string {
+  const which = publicPort === undefined ? `port ${port}` : `port ${port}, outside ${publicPort},`;
+  if (rule === undefined) return `${which} (no rule)`;
+  return isRevoked ? `${which} (rule ${rule}, taken away)` : `${which} (rule ${rule})`;
 }
 
 function howOf(met: Met): string {

@@ -122,7 +122,8 @@ export async function startCommand(
 /** What came of a connection that the machine itself made for us. */
 export type Reached =
   | { outcome: 'answered'; channel: ClientChannel }
-  | { outcome: 'refused' }
+  /** Whatever kept it from connecting; `said` is the server's word for it. */
+  | { outcome: 'refused'; said: string }
   /** Its SSH server forwards nothing. */
   | { outcome: 'prohibited' };
 
@@ -142,7 +143,7 @@ export async function reachFrom(
       if (!error) return done({ outcome: 'answered', channel });
       const { reason } = error as Error & { reason?: unknown };
       if (PROHIBITED.has(reason)) return done({ outcome: 'prohibited' });
-      if (REFUSED.has(reason)) return done({ outcome: 'refused' });
+      if (REFUSED.has(reason)) return done({ outcome: 'refused', said: error.message.replace(/^.*failure: /, '') });
       return done(new SshError('reset', 'the connection was lost after authentication'));
     });
   });

@@ -1,5 +1,7 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import ssh2, { type ClientErrorExtensions } from 'ssh2';
+import { openTunnel, type Tunnel } from './bastion.js';
 import { bounded, TIME_IS_UP } from './bounded.js';
 import {
   type CommandResult,
@@ -36,6 +38,10 @@ export interface SshConnection {
   start(command: string, bounds: Bounds): Promise<RemoteProcess>;
   /** Lets the machine connect to a TCP port of its own, or near it. @throws {SshError} `timeout` or `reset`. */
   reach(host: string, port: number, bounds: Bounds): Promise<Reached>;
+  /** Dials another port of the same address from where we are: from the bastion, if there is one. @throws {SshError} */
+  dial(port: number, bounds: Bounds): Promise<Duplex>;
+  /** Whether the connection is gone, and not by our doing. */
+  isLost(): boolean;
   close(): void;
 }
 
@@ -57,15 +63,53 @@ const WORDS: Record<Exclude<Stage, 'in'>, string> = {
  */
 export async function openSsh(target: SshTarget, { timeoutMs, signal }: Bounds): Promise<SshConnection> {
   readPrivateKey(target.privateKey);
+  const { via } = target;
   return await bounded(timeoutMs, signal, async (until) => {
     const startedAt = performance.now();
-    const socket = await dial(target, until);
-    return await shakeHands(socket, target, until, startedAt);
+    if (!via) return await shakeHands(await dial(target, until), target, until, startedAt);
+    // Its own time is shorter than the whole, so that a machine that is silent is told from a bastion that is.
+    const tunnel = await openTunnel({ ...target, via }, { timeoutMs: timeoutMs * PATIENCE, signal: until }, openSsh);
+    return await throughTunnel(tunnel, target, until, startedAt);
   });
 }
 
+const PATIENCE = 0.8;
+
+async function throughTunnel(
+  tunnel: Tunnel,
+  target: SshTarget,
+  until: AbortSignal,
+  startedAt: number,
+): Promise<SshConnection> {
+  const blaming = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      throw await tunnel.blame(error);
+    }
+  };
+  try {
+    const inner = await blaming(shakeHands(tunnel.channel, target, until, startedAt));
+    return {
+      ...inner,
+      evidence: `${inner.evidence}; through the bastion ${target.via ? addressOf(target.via) : ''}`,
+      run: (command, options) => blaming(inner.run(command, options)),
+      start: (command, bounds) => blaming(inner.start(command, bounds)),
+      reach: (host, port, bounds) => blaming(inner.reach(host, port, bounds)),
+      dial: (port, bounds) => tunnel.dial(target.host, port, bounds),
+      close: () => {
+        inner.close();
+        tunnel.close();
+      },
+    };
+  } catch (error) {
+    tunnel.close();
+    throw error;
+  }
+}
+
 async function shakeHands(
-  socket: Socket,
+  socket: Duplex,
   target: SshTarget,
   signal: AbortSignal,
   startedAt: number,
@@ -75,6 +119,8 @@ async function shakeHands(
   const firstLine = readFirstLine(socket, () => advance('banner'));
   let stage: Stage = 'accepted';
   let hostKey = '';
+  let isClosed = false;
+  let isOurs = false;
   function advance(to: Stage): void {
     stage = to;
   }
@@ -99,7 +145,10 @@ async function shakeHands(
 
     client.on('handshake', () => advance('authenticating'));
     client.on('error', (error) => fail(toSshError(error, stage, firstLine.text(), target, hostKey)));
-    client.on('close', () => fail(cut(stage, firstLine.text(), target)));
+    client.on('close', () => {
+      isClosed = true;
+      fail(cut(stage, firstLine.text(), target));
+    });
     client.on('ready', () => {
       advance('in');
       if (!settle()) return;
@@ -110,9 +159,14 @@ async function shakeHands(
         run: (command, bounds) => runCommand(client, command, bounds),
         start: (command, bounds) => startCommand(client, command, bounds),
         reach: (host, port, bounds) => reachFrom(client, host, port, bounds),
+        dial: (port, { timeoutMs, signal }) =>
+          bounded(timeoutMs, signal, (until) => dial({ host: target.host, port }, until)),
+        isLost: () => isClosed && !isOurs,
         close: () => {
+          isOurs = true;
           client.end();
-          socket.destroySoon();
+          if (socket instanceof Socket) socket.destroySoon();
+          else socket.end();
         },
       });
     });
@@ -138,7 +192,7 @@ async function shakeHands(
 }
 
 /** ssh2 hides the banner, and does not say when it came: hence a look at the bytes as they pass. */
-function readFirstLine(socket: Socket, onBanner: () => void): { text: () => string } {
+function readFirstLine(socket: Duplex, onBanner: () => void): { text: () => string } {
   let text = '';
   const listen = (chunk: Buffer): void => {
     text += chunk.toString('latin1');

@@ -8,7 +8,12 @@ export interface SshTarget {
   privateKey: string;
   /** `ssh-ed25519 AAAA…`; absent at first contact. */
   pinnedHostKey?: string;
+  /** The bastion that lets us through to it: the host, and the address of a name, are then as the bastion sees them. */
+  via?: Bastion;
 }
+
+/** A host that stands between us and machines. It is ours: its host key is known beforehand. */
+export type Bastion = Omit<SshTarget, 'via' | 'pinnedHostKey'> & { pinnedHostKey: string };
 
 /**
  * Why SSH does not work, told apart by what to do about it.
@@ -21,6 +26,7 @@ export interface SshTarget {
  * - `key-rejected`: the machine does not take our key for this user
  * - `command-failed`: we are in, and a command says no
  * - `timeout`: it speaks SSH, too slowly
+ * - `bastion`: the bastion does not let us in, or not through; of the machine nothing is known. The evidence says why
  */
 export type SshFailure =
   | 'refused'
@@ -30,7 +36,8 @@ export type SshFailure =
   | 'wrong-host-key'
   | 'key-rejected'
   | 'command-failed'
-  | 'timeout';
+  | 'timeout'
+  | 'bastion';
 
 /** What one look at SSH showed. `evidence` is for a person: what was seen, in words, without secrets. */
 export type SshProbe =

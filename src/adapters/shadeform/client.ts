@@ -28,6 +28,7 @@ const instance = z.object({
   ip: optionalText,
   ssh_user: optionalText,
   ssh_port: z.coerce.number().int().positive().optional().catch(undefined),
+  port_mappings: z.array(z.object({ internal_port: z.coerce.number(), external_port: z.coerce.number() })).catch([]),
   status: optionalText,
   status_details: optionalText,
   hourly_price: optionalNumber,

@@ -1,3 +1,4 @@
+import { isPort } from '../../domain/firewall.js';
 import { normaliseGpu } from '../../domain/gpu.js';
 import { type CloudCredRefId, type IsoTime, type RefId, toIsoTime } from '../../domain/ids.js';
 import { fromMicros, type Money } from '../../domain/money.js';
@@ -65,6 +66,7 @@ export function toCloudInstance(shade: ShadeInstance): CloudInstance {
     instanceType,
     instanceTypeId: toTypeId(instanceType, location),
     ...(shade.ip && { publicAddress: shade.ip }),
+    ...toPortMappings(shade),
     sshUser: shade.ssh_user ?? DEFAULT_SSH.sshUser,
     sshPort: shade.ssh_port ?? DEFAULT_SSH.sshPort,
     createdAt: toTime(createdAt ?? shade.created_at),
@@ -72,6 +74,14 @@ export function toCloudInstance(shade: ShadeInstance): CloudInstance {
     capabilities: CAPABILITIES,
     ...toPrice(shade.hourly_price),
   };
+}
+
+/** Some of the clouds give a machine a few ports of an address that it shares. */
+function toPortMappings({ port_mappings: mappings }: ShadeInstance): Pick<CloudInstance, 'portMappings'> {
+  const portMappings = mappings
+    .map(({ internal_port: port, external_port: publicPort }) => ({ port, publicPort }))
+    .filter(({ port, publicPort }) => isPort(port) && isPort(publicPort));
+  return portMappings.length > 0 ? { portMappings } : {};
 }
 
 /** A create answers with an id alone; the rest is what we asked for. */

@@ -46,6 +46,7 @@ export const eventSchema = z
     event('InstanceRunning', {
       publicAddress: text,
       privateAddress: text.optional(),
+      portMappings: values.portMappings.optional(),
       sshUser: text,
       sshPort: z.number(),
       pricePerHour: values.money.optional(),

@@ -41,6 +41,7 @@ export const viewSchema = z
     adopted: z.boolean().optional(),
     address: text.optional(),
     privateAddress: text.optional(),
+    portMappings: values.portMappings.optional(),
     sshUser: text.optional(),
     sshPort: z.number().optional(),
     hostKey: text.optional().describe('OpenSSH form.'),

@@ -56,6 +56,10 @@ export const firewallRulesInput = z.strictObject({
   egressRules: ruleList.optional(),
 });
 /** As events and views have them. */
+export const portMappings = z
+  .array(z.object({ port: z.number(), publicPort: z.number() }))
+  .meta({ id: 'PortMappings' });
+
 export const firewallRules = z.object({ ingressRules: ruleList, egressRules: ruleList }).meta({ id: 'FirewallRules' });
 
 /** A pattern for a word in capitals and small letters alike: JSON Schema has no flag for it. */

@@ -29,9 +29,8 @@ export const CONTAINERS: readonly Check[] = [
       try {
         const connection = await scene.inside();
         await answersInside(connection);
-        const { publicAddress = '' } = await scene.running();
         for (let turn = 0; turn < LOOKS; turn += 1) {
-          const met = await lookFromOutside(publicAddress, PUBLISHED_PORT, scene.signal);
+          const met = await lookFromOutside(connection, PUBLISHED_PORT, scene.signal);
           mustBe(met.met === 'nothing', `port ${PUBLISHED_PORT}, published by a container, answers from outside`);
         }
         await answersInside(connection);

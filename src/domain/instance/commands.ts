@@ -3,7 +3,7 @@ import type { FirewallRules } from '../firewall.js';
 import type { CloudId, IsoTime, OfferId } from '../ids.js';
 import type { Money } from '../money.js';
 import type { Offer } from '../placement/offer.js';
-import type { CloudInstance, LifecycleStatus } from '../provider.js';
+import type { CloudInstance, LifecycleStatus, PortMapping } from '../provider.js';
 import type { Size } from '../size.js';
 import type { AbsenceProof, CommandStamp, UsualBoot } from './events.js';
 import type { RequestIssue } from './request.js';
@@ -80,6 +80,7 @@ export interface Observation {
   attemptKey?: string;
   publicAddress?: string;
   privateAddress?: string;
+  portMappings?: PortMapping[];
   sshUser?: string;
   sshPort?: number;
   pricePerHour?: Money;

@@ -3,7 +3,7 @@ import type { FirewallRules } from '../firewall.js';
 import type { CloudId, IsoTime, OfferId } from '../ids.js';
 import type { Money } from '../money.js';
 import type { Offer } from '../placement/offer.js';
-import type { InstanceCapability, LifecycleStatus } from '../provider.js';
+import type { InstanceCapability, LifecycleStatus, PortMapping } from '../provider.js';
 import type { Size } from '../size.js';
 import type { InstanceRequest } from './request.js';
 import type { Change, FirewallKind } from './state.js';
@@ -73,6 +73,7 @@ export type InstanceFact =
       type: 'InstanceRunning';
       publicAddress: string;
       privateAddress?: string;
+      portMappings?: PortMapping[];
       sshUser: string;
       sshPort: number;
       /** Where the create's answer did not tell it. */

@@ -115,13 +115,14 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     }
 
     case 'InstanceRunning': {
-      const { publicAddress, privateAddress, sshUser, sshPort, pricePerHour } = event;
+      const { publicAddress, privateAddress, portMappings, sshUser, sshPort, pricePerHour } = event;
       const machine: Machine = {
         ...machineOf(inPhase(state, event, 'pending')),
         publicAddress,
         sshUser,
         sshPort,
         ...(privateAddress && { privateAddress }),
+        portMappings,
         ...(pricePerHour && { pricePerHour }),
       };
       return enter('firewalling', { ...state, machine }, event);

@@ -222,7 +222,7 @@ function observed(state: InstanceState, seen: Observation): InstanceFact[] {
   switch (phase) {
     case 'pending': {
       if (seen.status !== 'running' || !seen.publicAddress) return [];
-      const { publicAddress, privateAddress } = seen;
+      const { publicAddress, privateAddress, portMappings } = seen;
       const { sshUser = machine.sshUser, sshPort = machine.sshPort } = seen;
       const price = machine.pricePerHour ? undefined : seen.pricePerHour;
       return [
@@ -230,6 +230,7 @@ function observed(state: InstanceState, seen: Observation): InstanceFact[] {
           type: 'InstanceRunning',
           publicAddress,
           ...(privateAddress && { privateAddress }),
+          ...(portMappings && { portMappings }),
           sshUser,
           sshPort,
           ...(price && { pricePerHour: price }),

@@ -3,7 +3,7 @@ import type { FirewallRules } from '../firewall.js';
 import type { CloudId, IsoTime, OfferId, RefId } from '../ids.js';
 import type { Money } from '../money.js';
 import type { Offer } from '../placement/offer.js';
-import type { InstanceCapability } from '../provider.js';
+import type { InstanceCapability, PortMapping } from '../provider.js';
 import type { Size } from '../size.js';
 import type { AbsenceProof, UsualBoot } from './events.js';
 import type { Phase } from './phase.js';
@@ -38,6 +38,7 @@ export interface Machine {
   hostFirewall?: true;
   publicAddress?: string;
   privateAddress?: string;
+  portMappings?: PortMapping[];
   /** OpenSSH form, pinned at first contact: it must be the same after a stop and start. */
   hostKey?: string;
   pricePerHour?: Money;

@@ -4,7 +4,7 @@ import type { FirewallRules } from '../firewall.js';
 import type { CloudId, IsoTime, RefId } from '../ids.js';
 import type { Money } from '../money.js';
 import type { Offer } from '../placement/offer.js';
-import type { InstanceCapability, LifecycleStatus } from '../provider.js';
+import type { InstanceCapability, LifecycleStatus, PortMapping } from '../provider.js';
 import { phaseDeadline } from './deadlines.js';
 import type { AbsenceProof } from './events.js';
 import { LIFECYCLE_STATUS, NORMALLY, type Phase, WAITS_FOR } from './phase.js';
@@ -33,6 +33,8 @@ export interface InstanceView {
   adopted?: boolean;
   address?: string;
   privateAddress?: string;
+  /** Which of its ports are to be had at `address`, where that is not its own. */
+  portMappings?: PortMapping[];
   sshUser?: string;
   sshPort?: number;
   /** OpenSSH form: `ssh-ed25519 AAAA…`. */
@@ -76,6 +78,7 @@ export function toView(state: InstanceState): InstanceView {
       adopted: machine.adopted,
       address: machine.publicAddress,
       privateAddress: machine.privateAddress,
+      portMappings: machine.portMappings,
       sshUser: machine.sshUser,
       sshPort: machine.sshPort,
       hostKey: machine.hostKey,

@@ -107,10 +107,10 @@ function mustVerify({ state }: Instance): boolean {
 }
 
 function probeTarget(instance: Instance, withinMs: number): ProbeInput {
-  const { publicAddress: host = '', sshPort: port, sshUser: user, hostKey } = machineOf(instance.state);
+  const { publicAddress: host = '', sshPort: port, sshUser: user, hostKey, portMappings } = machineOf(instance.state);
   const { sshKeyRef } = instance.state.request;
-  const pinned = hostKey && { pinnedHostKey: hostKey };
-  return { ...machineRef(instance), host, port, user, sshKeyRef, ...pinned, withinMs: Math.max(1_000, withinMs) };
+  const known = { ...(hostKey && { pinnedHostKey: hostKey }), ...(portMappings && { portMappings }) };
+  return { ...machineRef(instance), host, port, user, sshKeyRef, ...known, withinMs: Math.max(1_000, withinMs) };
 }
 
 function inWords({ user, host, port }: ProbeInput): string {
