@@ -10,7 +10,8 @@ export interface TestJournal {
   journal: Journal;
   /** What a worker opens. */
   open: () => Promise<Journal>;
-  down: boolean;
+  /** It does not answer; or it does, and refuses with this. */
+  down: boolean | Error;
   close(): Promise<void>;
 }
 
@@ -23,7 +24,7 @@ export async function openTestJournal(): Promise<TestJournal> {
     journal,
     down: false,
     open: async () => {
-      if (test.down) throw unavailable();
+      if (test.down) throw failureOf(test.down);
       return switched(await openJournal(url), () => test.down);
     },
     close: async () => {
@@ -35,19 +36,21 @@ export async function openTestJournal(): Promise<TestJournal> {
 }
 
 /** The same journal, whose every call but `close` fails while it is down. */
-function switched(journal: Journal, isDown: () => boolean): Journal {
+function switched(journal: Journal, isDown: () => boolean | Error): Journal {
   return new Proxy(journal, {
     get: (target, name) => {
       const value = Reflect.get(target, name, target);
       if (typeof value !== 'function') return value;
       if (name === 'close' || !isDown()) return value.bind(target);
       return async () => {
-        throw unavailable();
+        throw failureOf(isDown());
       };
     },
   });
 }
 
-function unavailable() {
-  return new JournalUnavailable('The journal at journal.db does not answer: switched off');
+function failureOf(down: boolean | Error): Error {
+  return down instanceof Error
+    ? down
+    : new JournalUnavailable('The journal at journal.db does not answer: switched off');
 }

@@ -1,6 +1,7 @@
 import Long from 'long';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { instanceWorkflowId } from '../../src/domain/ids.js';
+import { JournalSchemaMismatch } from '../../src/journal/index.js';
 import { historyOf } from '../support/history.js';
 import { openTestJournal, type TestJournal } from '../support/journal.js';
 import { openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
@@ -160,6 +161,22 @@ describe('a journal that is down', () => {
     await client.terminate(refId);
     await closed(refId);
   }, 180_000);
+});
+
+describe('a journal that refuses', () => {
+  it('keeps no machine from being ended, whatever the reason; it gets the facts once it takes them', async () => {
+    const { client } = slipway;
+    const { refId } = await client.provision(requestFor(slipway));
+    await client.waitFor(refId, 'ready');
+    await isWhole(refId);
+    kept.down = new JournalSchemaMismatch('the tables are newer than this code');
+    await client.terminate(refId);
+    await client.waitFor(refId, 'terminated');
+    expect((await inJournal(refId)).at(-1)?.type).not.toBe('InstanceTerminated');
+    kept.down = false;
+    await closed(refId);
+    await isWhole(refId);
+  }, 90_000);
 });
 
 describe('a journal that comes later', () => {

@@ -4,6 +4,7 @@ import { instanceWorkflowId, type RefId } from '../../domain/ids.js';
 import type { JournalParcel } from '../../domain/journaling.js';
 import { type Journal, JournalConflict, JournalGap, JournalStaleRun, JournalUnavailable } from '../../journal/index.js';
 import type { Logger } from '../../logging.js';
+import { redact } from '../../redact.js';
 import { type FactSink, JournalDown } from './interceptor.js';
 
 export interface FactKeeperOptions {
@@ -111,8 +112,12 @@ export class FactKeeper implements FactSink {
     throw new JournalUnavailable(`The journal did not answer within ${KEEP_WITHIN_MS} ms`);
   }
 
-  private noteDown(error: unknown): unknown {
-    if (!(error instanceof JournalUnavailable)) return error;
+  /** Whatever is wrong with the journal, a machine that must be ended is not kept waiting for it. */
+  private noteDown(error: unknown): JournalDown {
+    if (!(error instanceof JournalUnavailable)) {
+      this.options.logger.error({ err: error }, 'The journal did not take facts: their instance sends them again');
+      return new JournalDown(redact(error instanceof Error ? error.message : String(error)));
+    }
     if (!this.down) this.options.logger.error({ err: error }, 'The journal does not answer: new machines wait for it');
     this.down = { until: Date.now() + REST_MS, message: error.message };
     return new JournalDown(error.message);

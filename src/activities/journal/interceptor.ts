@@ -9,12 +9,13 @@ import type { InstanceActivities } from '../types.js';
 export interface FactSink {
   /**
    * Stores a parcel's facts; answers up to which one the journal has them all.
-   * @throws {JournalDown} it does not answer: it may or may not have happened, and is safe to repeat.
+   * @throws {JournalDown} it does not answer, or does not take them: it may have happened, and is safe to repeat. Nothing
+   *   else is thrown.
    */
   keep(parcel: JournalParcel['journal'], runId: string): Promise<number>;
 }
 
-/** The journal does not answer. `message` is for people, and holds no password. */
+/** The facts are not known to be in the journal. `message` is for people, and holds no password. */
 export class JournalDown extends Error {
   override readonly name = 'JournalDown';
 }
