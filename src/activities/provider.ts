@@ -51,7 +51,9 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
         const known = trust === 'nobody' ? undefined : deps.listing(cloudCredRefId).peek(fresh);
         const mine = known?.instances.find((one) => one.cloudId === cloudId);
         if (known && mine) return { observation: toObservation(mine, known.startedAt, cloudCredRefId) };
-        if (trust === 'watcher' && ((await deps.watchedAt(cloudCredRefId)) ?? 0) >= fresh) return {};
+        // A watcher tells what changes: of a machine that its listings lack, and that it never saw, it has nothing to tell.
+        const isListed = known === undefined || mine !== undefined;
+        if (trust === 'watcher' && isListed && ((await deps.watchedAt(cloudCredRefId)) ?? 0) >= fresh) return {};
         await deps.wakeWatcher(cloudCredRefId);
         try {
           const seen = await provider.getInstance(cloudId, location, signal);

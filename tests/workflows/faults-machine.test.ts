@@ -28,20 +28,24 @@ describe.concurrent('a machine that fails before anybody had it', () => {
     ['cloud-init-hangs', 'SshUnreachable', {}, { runningToSsh: '2s' }],
   ];
 
-  it.each(FAILINGS)('is proved gone before the next offer is tried (%s: %s)', async (kind, why, more, policy) => {
-    const offers = [offerAt(slipway), offerAt(slipway, 'us-east-1')];
-    const life = await begin(slipway, { offers, policy }, onCreate(kind, more));
-    const ready = await life.until('ready');
-    expect(ready.attempts.map(({ failure, outcome }) => failure?.kind ?? outcome)).toEqual([why, 'created']);
-    expect(ready.offer?.location).toBe('us-east-1');
-    const discarded = await life.event('MachineDiscarded');
-    expect(discarded.proof.by).toMatch(/not-found|terminated/);
-    expect((await life.live()).map(({ id }) => id)).toEqual([ready.cloudId]);
-    expect(await life.machines()).toHaveLength(2);
-    const types = await life.types();
-    expect(types.indexOf('MachineDiscarded')).toBeLessThan(types.lastIndexOf('CreateAttempted'));
-    await endAndProve(slipway, life);
-  });
+  it.each(FAILINGS)(
+    'is proved gone before the next offer is tried (%s: %s)',
+    async (kind, why, more, policy) => {
+      const offers = [offerAt(slipway), offerAt(slipway, 'us-east-1')];
+      const life = await begin(slipway, { offers, policy }, onCreate(kind, more));
+      const ready = await life.until('ready', 60_000); // one that vanished before any listing is missed after 30 s
+      expect(ready.attempts.map(({ failure, outcome }) => failure?.kind ?? outcome)).toEqual([why, 'created']);
+      expect(ready.offer?.location).toBe('us-east-1');
+      const discarded = await life.event('MachineDiscarded');
+      expect(discarded.proof.by).toMatch(/not-found|terminated/);
+      expect((await life.live()).map(({ id }) => id)).toEqual([ready.cloudId]);
+      expect(await life.machines()).toHaveLength(2);
+      const types = await life.types();
+      expect(types.indexOf('MachineDiscarded')).toBeLessThan(types.lastIndexOf('CreateAttempted'));
+      await endAndProve(slipway, life);
+    },
+    120_000,
+  );
 
   it('leaves a parked instance and no machine, when every offer fails so', async () => {
     const policy = { runningToSsh: '2s' };
