@@ -21,10 +21,6 @@ const MOST_PAGES = 10_000;
  */
 const PAGE_GAPS_MS = [200, 600];
 const WORTH_ANOTHER_TRY: ReadonlySet<ErrorKind> = new Set(['ServiceUnavailable', 'Internal']);
-/** What `HttpFailure` and `GrpcFailure` call an answer that did not arrive whole. */
-const LOST_ON_THE_WAY: ReadonlySet<unknown> = new Set(['connection', 'timeout', 'unreadable']);
-/** 503 is left out: at some providers it means "too fast", and the listing as a whole is asked for again anyway. */
-const PASSING_STATUS: ReadonlySet<unknown> = new Set([500, 502, 504]);
 
 /**
  * All pages, or an error: whatever a listing lacks is taken for gone.
@@ -58,16 +54,9 @@ async function persistently<T>(getPage: Paging<T>['getPage'], pageToken: string 
     try {
       return await getPage(pageToken);
     } catch (error) {
-      if (!isPassing(error)) throw error;
+      if (!(error instanceof ProviderError) || !WORTH_ANOTHER_TRY.has(error.kind)) throw error;
       await sleep(gap);
     }
   }
   return await getPage(pageToken);
-}
-
-/** @param error the adapter's, or its client's before it is translated. */
-function isPassing(error: unknown): boolean {
-  if (error instanceof ProviderError) return WORTH_ANOTHER_TRY.has(error.kind);
-  const { reason, status } = error as { reason?: unknown; status?: unknown };
-  return LOST_ON_THE_WAY.has(reason) || (reason === 'status' && PASSING_STATUS.has(status));
 }
