@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorKind, ProviderError } from '../domain/errors.js';
+import { ProviderError } from '../domain/errors.js';
 
 interface Page<T> {
   items: T[];
@@ -15,18 +14,12 @@ export interface Paging<T> {
 }
 
 const MOST_PAGES = 10_000;
-/**
- * A page that failed is asked for again, in ms from one try to the next: one answer in ten that is lost would else fail
- * nearly every listing of twenty pages.
- */
-const PAGE_GAPS_MS = [200, 600];
-const WORTH_ANOTHER_TRY: ReadonlySet<ErrorKind> = new Set(['ServiceUnavailable', 'Internal']);
 
 /**
  * All pages, or an error: whatever a listing lacks is taken for gone.
  *
  * @throws {ProviderError} Internal when a page token or an item comes twice. Such a listing may have left something out
- * in its place, and asking again is cheap. What `getPage` throws passes, once a few tries of that page have failed.
+ * in its place, and asking again is cheap. What `getPage` throws passes.
  */
 export async function collectPages<T>({ provider, operation, getPage, idOf }: Paging<T>): Promise<T[]> {
   const items = new Map<string, T>();
@@ -36,7 +29,7 @@ export async function collectPages<T>({ provider, operation, getPage, idOf }: Pa
   };
   let pageToken: string | undefined;
   do {
-    const page = await persistently(getPage, pageToken);
+    const page = await getPage(pageToken);
     for (const item of page.items) {
       if (items.has(idOf(item))) refuse('repeated a page');
       items.set(idOf(item), item);
@@ -47,16 +40,4 @@ export async function collectPages<T>({ provider, operation, getPage, idOf }: Pa
     if (tokens.size > MOST_PAGES) refuse('does not end');
   } while (pageToken !== undefined);
   return [...items.values()];
-}
-
-async function persistently<T>(getPage: Paging<T>['getPage'], pageToken: string | undefined): Promise<Page<T>> {
-  for (const gap of PAGE_GAPS_MS) {
-    try {
-      return await getPage(pageToken);
-    } catch (error) {
-      if (!(error instanceof ProviderError) || !WORTH_ANOTHER_TRY.has(error.kind)) throw error;
-      await sleep(gap);
-    }
-  }
-  return await getPage(pageToken);
 }
