@@ -207,6 +207,11 @@ export class Instance {
     });
   }
 
+  /** Facts came while nothing was under way: whoever rests wakes for it, and delivers. */
+  get mustDeliver(): boolean {
+    return !this.isDelivering && !this.isDelivered;
+  }
+
   get isDelivered(): boolean {
     return !this.unjournaled.isOwed;
   }

@@ -95,7 +95,7 @@ async function live(entity: Instance, strays: StraySettler, request: InstanceReq
   const isOver = () => strays.isSettled && entity.isDelivered;
   while (!isActive(entity.phase) && !isOver() && !entity.isLong) {
     entity.deliver();
-    await entity.until(isOver);
+    await entity.until(() => isOver() || entity.mustDeliver);
   }
   entity.publish();
   if (isActive(entity.phase) || !isOver()) return await goOnAsNew(entity, strays, request);

@@ -4,7 +4,7 @@ import { instanceWorkflowId } from '../../src/domain/ids.js';
 import { JournalSchemaMismatch } from '../../src/journal/index.js';
 import { historyOf } from '../support/history.js';
 import { openTestJournal, type TestJournal } from '../support/journal.js';
-import { openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
+import { offerAt, openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
 
 let kept: TestJournal;
 let slipway: TestSlipway;
@@ -84,6 +84,33 @@ describe('an instance whose worker has a journal', () => {
     await closed(refId);
     await isWhole(refId);
   }, 60_000);
+
+  it.each(['ready', 'terminated'] as const)(
+    'tells what happens while it rests (%s), and then ends',
+    async (phase) => {
+      const { refId } = await slipway.client.provision(requestFor(slipway));
+      await slipway.client.waitFor(refId, 'ready');
+      const handle = slipway.temporal.workflow.getHandle(instanceWorkflowId(refId));
+      // Ending the stray takes a while: what is recorded then comes when everything before was delivered.
+      await slipway.cloud.control.addFault({ operation: 'list', kind: 'late-answer', delayMs: 3_000, times: 2 });
+      const stray = {
+        cloudId: `stray-${refId}`,
+        at: new Date().toISOString(),
+        status: 'running',
+        offer: offerAt(slipway),
+      };
+      await handle.signal('observed', stray);
+      if (phase === 'terminated') await slipway.client.terminate(refId);
+      await slipway.client.waitFor(refId, phase);
+      await vi.waitFor(async () => expect((await inJournal(refId)).map(({ type }) => type)).toContain('StrayEnded'), {
+        timeout: 40_000,
+      });
+      await slipway.client.terminate(refId);
+      await closed(refId);
+      await isWhole(refId);
+    },
+    90_000,
+  );
 
   it('that is terminated before it asked for anything is told as well', async () => {
     const request = requestFor(slipway);

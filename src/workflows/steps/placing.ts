@@ -10,7 +10,11 @@ export async function place(instance: Instance): Promise<void> {
   instance.record({ type: 'PlaceNext' });
   if (instance.phase !== 'placing') return;
   instance.deliver();
-  await instance.until(() => false, instance.state.awaitingUntil, 'until an offer is worth asking again');
+  await instance.until(
+    () => instance.mustDeliver,
+    instance.state.awaitingUntil,
+    'until an offer is worth asking again',
+  );
 }
 
 /**

@@ -15,7 +15,7 @@ export async function rest(instance: Instance): Promise<void> {
   const { startRetry } = instance.state;
   instance.deliver();
   await instance.until(
-    () => instance.phase !== phase || instance.suspicion !== undefined || instance.isLong,
+    () => instance.phase !== phase || instance.suspicion !== undefined || instance.isLong || instance.mustDeliver,
     startRetry?.at,
     'until the next start',
   );
@@ -25,7 +25,7 @@ export async function rest(instance: Instance): Promise<void> {
 export async function park(instance: Instance): Promise<void> {
   instance.suspicion = undefined; // a kept machine is looked at when somebody retries
   instance.deliver();
-  await instance.until(() => instance.isLong);
+  await instance.until(() => instance.isLong || instance.mustDeliver);
 }
 
 const APPLIES: Record<Change['kind'], readonly string[]> = {
