@@ -1,3 +1,4 @@
+import { type JournalAddress, parseJournalUrl } from '../journal/address.js';
 import { MIN_SECRET_LENGTH, registerSecrets } from '../redact.js';
 import type { Env, Report } from './source.js';
 
@@ -11,12 +12,14 @@ const FORMS = 'must be sqlite:/path/to/file.db, a path, or postgres://user:passw
 export function readJournalUrl(env: Env, report: Report): string | undefined {
   const url = env[VARIABLE]?.trim();
   if (!url) return undefined;
-  const isPostgres = /^postgres(?:ql)?:\/\//.test(url);
-  if (isPostgres ? !URL.canParse(url) : /^[a-z][a-z0-9+.-]+:\/\//i.test(url.replace(/^sqlite:(?:\/\/(?=\/))?/, ''))) {
+  let address: JournalAddress;
+  try {
+    address = parseJournalUrl(url);
+  } catch {
     report(VARIABLE, FORMS); // never the value: it may hold a password
     return undefined;
   }
-  if (isPostgres) {
+  if (address.engine === 'postgres') {
     const { password } = new URL(url);
     // A shorter one would be found inside ordinary words; the journal's own messages leave it out anyway.
     if (password.length >= MIN_SECRET_LENGTH) registerSecrets([password, decodeURIComponent(password)]);

@@ -1,5 +1,6 @@
 import { CamelCasePlugin, Kysely, sql, type Transaction } from 'kysely';
-import { JournalError, JournalInvalid, JournalUnavailable } from '../errors.js';
+import { parseJournalUrl } from '../address.js';
+import { JournalError, JournalUnavailable } from '../errors.js';
 import type { Engine } from './migrations.js';
 import { postgresCode, postgresDialect } from './postgres.js';
 import { sqliteCode, sqliteDialect, whileBusy } from './sqlite.js';
@@ -23,7 +24,7 @@ export class Database {
 
   /** Opens lazily: the first statement connects. @param url as `openJournal` takes it. @throws {JournalInvalid} */
   static at(url: string): Database {
-    const { engine, location, where } = parseUrl(url);
+    const { engine, location, where } = parseJournalUrl(url);
     const dialect = engine === 'postgres' ? postgresDialect(location) : sqliteDialect(location);
     return new Database(engine, where, new Kysely<Tables>({ dialect, plugins: [new CamelCasePlugin()] }));
   }
@@ -76,20 +77,6 @@ export class Database {
 
 /** "slip" in ASCII: keeps our locks apart from other applications'. */
 const LOCK_SPACE = 0x736c6970;
-
-function parseUrl(url: string): { engine: Engine; location: string; where: string } {
-  if (/^postgres(?:ql)?:\/\//.test(url)) {
-    if (!URL.canParse(url))
-      throw new JournalInvalid('The journal’s address is not a URL: postgres://user@host/database');
-    const { hostname, port, pathname } = new URL(url);
-    return { engine: 'postgres', location: url, where: `postgres://${hostname}${port && `:${port}`}${pathname}` };
-  }
-  const file = url.replace(/^sqlite:(?:\/\/(?=\/))?/, '');
-  if (file === '' || file === ':memory:' || /^[a-z][a-z0-9+.-]+:\/\//i.test(file)) {
-    throw new JournalInvalid('The journal’s address must be sqlite:/path/to/file.db, a path, or postgres://…');
-  }
-  return { engine: 'sqlite', location: file, where: file };
-}
 
 /** BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN: the file's surroundings, not our statement. */
 const SQLITE_OUTAGES: ReadonlySet<number> = new Set([5, 6, 7, 8, 10, 13, 14]);
