@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type OfferId, toIsoTime } from '../../domain/ids.js';
 import type { UsualBoot } from '../../domain/instance/index.js';
 import type { Journal } from '../../journal/index.js';
+import { within } from './within.js';
 
 /** What was measured before says nothing about today, in ms. */
 const MEASURED_WITHIN_MS = 30 * 86_400_000;
@@ -20,13 +20,7 @@ export class BootTimes {
   async usual(offer: OfferId): Promise<UsualBoot | undefined> {
     const earlier = this.known.get(offer);
     const entry = earlier && Date.now() - earlier.at < GOOD_FOR_MS ? earlier : this.ask(offer);
-    const enough = new AbortController();
-    const tooLate = sleep(ANSWER_WITHIN_MS, undefined, { signal: enough.signal }).catch(() => undefined);
-    try {
-      return await Promise.race([entry.usual, tooLate]);
-    } finally {
-      enough.abort();
-    }
+    return await within(ANSWER_WITHIN_MS, entry.usual);
   }
 
   private ask(offerId: OfferId) {

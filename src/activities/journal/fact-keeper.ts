@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { instanceWorkflowId, type RefId } from '../../domain/ids.js';
 import type { JournalParcel } from '../../domain/journaling.js';
@@ -6,6 +5,7 @@ import { type Journal, JournalConflict, JournalGap, JournalStaleRun, JournalUnav
 import type { Logger } from '../../logging.js';
 import { redact } from '../../redact.js';
 import { type FactSink, JournalDown } from './interceptor.js';
+import { within } from './within.js';
 
 export interface FactKeeperOptions {
   /** Opens the journal. Called again after it failed. @throws {JournalUnavailable} */
@@ -29,16 +29,14 @@ export class FactKeeper implements FactSink {
   async keep(parcel: JournalParcel['journal'], runId: string): Promise<number> {
     if (parcel.events.length === 0) return parcel.upTo; // the workflow sends them next time: now it knows of us
     if (this.down && Date.now() < this.down.until) throw new JournalDown(this.down.message);
-    const overdue = new AbortController();
     try {
-      const kept = await Promise.race([this.store(parcel, runId), this.tooLate(overdue.signal)]);
+      const kept = await within(KEEP_WITHIN_MS, this.store(parcel, runId));
+      if (kept === undefined) throw new JournalUnavailable(`The journal did not answer within ${KEEP_WITHIN_MS} ms`);
       if (this.down) this.options.logger.info('The journal answers again');
       this.down = undefined;
       return kept;
     } catch (error) {
       throw this.noteDown(error);
-    } finally {
-      overdue.abort();
     }
   }
 
@@ -105,11 +103,6 @@ export class FactKeeper implements FactSink {
       throw error;
     });
     return this.journal;
-  }
-
-  private async tooLate(signal: AbortSignal): Promise<never> {
-    await sleep(KEEP_WITHIN_MS, undefined, { signal });
-    throw new JournalUnavailable(`The journal did not answer within ${KEEP_WITHIN_MS} ms`);
   }
 
   /** Whatever is wrong with the journal, a machine that must be ended is not kept waiting for it. */
