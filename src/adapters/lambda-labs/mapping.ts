@@ -11,6 +11,7 @@ import {
   toInstanceTypeId,
 } from '../../domain/provider.js';
 import { redact } from '../../redact.js';
+import { pendingInstance } from '../pending-instance.js';
 import { toText, toUserData } from '../user-data.js';
 import type { LambdaInstance, LambdaInstanceType, LambdaLaunchBody, LambdaOffering } from './client.js';
 import { identityOf, TAG, TAG_LIMITS } from './identity.js';
@@ -73,23 +74,14 @@ export function toPendingInstance(
   createdAt: IsoTime,
   { sshPort }: Setting,
 ): CloudInstance {
-  const { refId, cloudCredRefId, attemptKey, name, location, instanceType, tags } = attrs;
-  return {
+  return pendingInstance(attrs, {
     cloudId,
-    refId,
-    cloudCredRefId,
-    attemptKey,
-    name,
-    status: 'pending',
-    location,
-    instanceType,
-    instanceTypeId: toInstanceTypeId(location, undefined, instanceType),
+    instanceTypeId: toInstanceTypeId(attrs.location, undefined, attrs.instanceType),
     sshUser: SSH_USER,
     sshPort,
     createdAt,
-    tags,
     capabilities: CAPABILITIES,
-  };
+  });
 }
 
 /** The key that goes by name, and the launch besides. */

@@ -10,6 +10,7 @@ import {
 } from '../../domain/provider.js';
 import { type Size, toBytes } from '../../domain/size.js';
 import { redact } from '../../redact.js';
+import { pendingInstance } from '../pending-instance.js';
 import { toText, toUserData } from '../user-data.js';
 import type { CreateInstanceMessage } from './client.js';
 import { callersOnly, NAME_LABEL, toLabels, toResourceName } from './identity.js';
@@ -102,23 +103,16 @@ export function toPendingInstance(
   createdAt: IsoTime,
   { sshPort, region }: Setting,
 ): CloudInstance {
-  const { refId, cloudCredRefId, attemptKey, name, instanceType, tags } = attrs;
-  return {
+  return pendingInstance(attrs, {
     cloudId,
-    refId,
-    cloudCredRefId,
-    attemptKey,
-    name,
-    status: 'pending',
     location: region,
-    instanceType,
-    instanceTypeId: toInstanceTypeId(region, undefined, instanceType),
+    instanceTypeId: toInstanceTypeId(region, undefined, attrs.instanceType),
     sshUser: SSH_USER,
     sshPort,
     createdAt,
-    tags: callersOnly(tags),
+    tags: callersOnly(attrs.tags),
     capabilities: CAPABILITIES,
-  };
+  });
 }
 
 /** A create, but for where: the project and its subnet. */

@@ -11,6 +11,7 @@ import {
   type LifecycleStatus,
 } from '../../domain/provider.js';
 import { redact } from '../../redact.js';
+import { pendingInstance } from '../pending-instance.js';
 import { toText } from '../user-data.js';
 import type { ShadeCreateBody, ShadeInstance, ShadeInstanceType } from './client.js';
 import { toLaunchScript } from './launch-script.js';
@@ -86,22 +87,13 @@ function toPortMappings({ port_mappings: mappings }: ShadeInstance): Pick<CloudI
 
 /** A create answers with an id alone; the rest is what we asked for. */
 export function toPendingInstance(attrs: CreateInstanceAttrs, cloudId: string, createdAt: IsoTime): CloudInstance {
-  const { refId, cloudCredRefId, attemptKey, name, location, instanceType, tags } = attrs;
-  return {
+  return pendingInstance(attrs, {
     cloudId,
-    refId,
-    cloudCredRefId,
-    attemptKey,
-    name,
-    status: 'pending',
-    location,
-    instanceType,
-    instanceTypeId: toTypeId(instanceType, location),
+    instanceTypeId: toTypeId(attrs.instanceType, attrs.location),
     ...DEFAULT_SSH,
     createdAt,
-    tags,
     capabilities: CAPABILITIES,
-  };
+  });
 }
 
 export interface Launch {
