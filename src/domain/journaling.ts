@@ -1,5 +1,5 @@
 import type { RefId } from './ids.js';
-import type { InstanceEvent } from './instance/index.js';
+import { type InstanceEvent, isFields } from './instance/index.js';
 
 /**
  * What travels to the journal with an activity, as its last argument: arguments pass the payload codec, headers do not.
@@ -28,8 +28,4 @@ export function isParcel(argument: unknown): argument is JournalParcel {
 export function isReceipt(answer: unknown): answer is Receipt {
   if (!isFields(answer) || typeof answer.journaled !== 'number') return false;
   return Object.keys(answer).every((key) => key === 'journaled' || key === 'result');
-}
-
-function isFields(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

@@ -4,8 +4,8 @@ import type { JournalParcel } from '../domain/journaling.js';
 
 /** What a workflow knows of the journal: plain JSON, for it travels through continue-as-new. */
 export interface JournalMark {
-  /** `unknown` until an activity was answered. */
-  journal: 'unknown' | 'none' | 'there';
+  /** `expected` until a worker that has none has answered. */
+  journal: 'expected' | 'none';
   /** The newest fact that is in it. */
   upTo: number;
 }
@@ -22,7 +22,7 @@ export class Unjournaled {
     private readonly events: () => readonly InstanceEvent[],
     mark: JournalMark | 'new' = NO_JOURNAL,
   ) {
-    this.mark = mark === 'new' ? { journal: 'unknown', upTo: 0 } : mark;
+    this.mark = mark === 'new' ? { journal: 'expected', upTo: 0 } : mark;
   }
 
   snapshot(): JournalMark {
@@ -41,7 +41,7 @@ export class Unjournaled {
    */
   confirm({ journal: sent }: JournalParcel, upTo: number | undefined): void {
     if (upTo === undefined) this.mark = { journal: 'none', upTo: this.mark.upTo };
-    else this.mark = { journal: 'there', upTo: upTo < sent.upTo ? upTo : Math.max(upTo, this.mark.upTo) };
+    else this.mark = { journal: 'expected', upTo: upTo < sent.upTo ? upTo : Math.max(upTo, this.mark.upTo) };
   }
 
   /** Facts are waiting, and there is, or may be, a journal. */
