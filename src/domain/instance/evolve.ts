@@ -187,7 +187,7 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     case 'InstanceStarting':
       return enter('starting', { ...inPhase(state, event, 'stopped'), freshFrom: event.at, failure: undefined }, event);
     case 'StartAccepted':
-      return enter('pending', { ...inPhase(state, event, 'starting'), startRetry: undefined }, event);
+      return enter('pending', inPhase(state, event, 'starting'), event);
     case 'InstanceRebooting': {
       const rebooting = { ...inPhase(state, event, 'ready'), freshFrom: event.at, rebootWanted: false };
       return enter('rebooting', { ...rebooting, failure: undefined }, event);
@@ -200,7 +200,7 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     }
     case 'StartedOutside': {
       const desired = unlessEnding(state, 'running');
-      const started = { ...inPhase(state, event, 'stopped'), desired, failure: undefined, startRetry: undefined };
+      const started = { ...inPhase(state, event, 'stopped'), desired, failure: undefined };
       return enter('pending', started, event);
     }
 
@@ -286,7 +286,9 @@ function inPhase(state: InstanceState, event: InstanceEvent, ...phases: Phase[])
 }
 
 function enter(phase: Phase, state: InstanceState, event: InstanceEvent): InstanceState {
-  return { ...state, phase, since: event.at };
+  // Waiting for stock belongs to a stopped machine that is to start; whatever else begins has ended it.
+  const startRetry = phase === 'stopped' || phase === 'starting' ? state.startRetry : undefined;
+  return { ...state, startRetry, phase, since: event.at };
 }
 
 function provisionBy(at: IsoTime, within: string): IsoTime {
@@ -311,7 +313,7 @@ function loseMachine(state: InstanceState, event: InstanceEvent, failure: Failur
   if (!state.handedOver) return enter('discarding', failAttempt(state, failure, event.at), event);
   // What was wanted is forgotten, or the loop would try the same again at once; not so a wish to end it.
   const desired = unlessEnding(state, 'running');
-  return enter('parked', { ...state, desired, failure, rebootWanted: false, startRetry: undefined }, event);
+  return enter('parked', { ...state, desired, failure, rebootWanted: false }, event);
 }
 
 /** No refusal, failure or stranger's deed undoes a wish to end it: the machine would bill on. */
