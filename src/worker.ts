@@ -64,6 +64,9 @@ export const WORKER_TUNING = {
   activityTaskPollerBehavior: { type: 'autoscaling' },
   // A worker that dies takes its sticky tasks with it: another takes over after this.
   stickyQueueScheduleToStartTimeout: 5_000,
+  // Four fifths of an activity's heartbeat timeout are waited between two heartbeats, but no more than this: with the
+  // SDK's own minute a watcher at rest would beat 1,440 times a day.
+  maxHeartbeatThrottleInterval: '30 minutes',
 } as const;
 
 /** Wires everything, and polls until it is stopped. Wakes the watcher of every credential that it holds. */

@@ -27,8 +27,12 @@ interface Idle {
   seconds: number;
   /** In the histories of the instances themselves. */
   own: number;
-  /** In the watcher's history, and its heartbeats. */
+  /** In the watcher's history. */
   account: number;
+  /** Of the watcher, in that time. */
+  heartbeats: number;
+  /** How long the server waits for the watcher's next heartbeat, in s: the SDK sends one after four fifths of it. */
+  heartbeatTimeout: number;
 }
 
 /** What Temporal keeps and bills: per step of a life, and for a day of doing nothing. */
@@ -60,7 +64,8 @@ async function costsOf(stage: Stage, cloud: BenchCloud, times: number, journal: 
   const fleet = new Fleet(stage, slipway);
   const warm = await fleet.provision(1); // the watcher runs from here on
   await fleet.allReady(warm);
-  const watcherPace = await heartbeatsPerSecond(slipway, times === 1 ? 7 : 30);
+  // The watcher is alert now, and half a minute from here: as it is whenever an instance comes up.
+  const watcherPace = await heartbeatsPerSecond(slipway, times === 1 ? 7 : 25);
   const lives: Record<Step, Reading>[] = [];
   const heartbeats: number[] = [];
   for (let life = 0; life < times; life++) {
@@ -117,12 +122,15 @@ async function idleCost(stage: Stage, cloud: BenchCloud, run: Run): Promise<Idle
   await fleet.allReady(batch);
   await sleep(run.quick ? 1_000 : 45_000); // a watcher stays alert for half a minute after the last create
   const watcher = watchWorkflowId(slipway.cloudCredRefId);
+  const { raw } = await stage.temporal.workflow.getHandle(watcher).describe();
+  const heartbeatTimeout = Number(raw.pendingActivities?.[0]?.activityOptions?.heartbeatTimeout?.seconds ?? 0);
   const look = async () => {
     const lives = await each(batch.refIds, (refId) => read(stage.temporal, instanceWorkflowId(refId)));
     return {
       at: Date.now(),
       own: lives.reduce((sum, { actions }) => sum + actions, 0),
-      account: (await read(stage.temporal, watcher)).actions + (await slipway.heartbeats()),
+      account: (await read(stage.temporal, watcher)).actions,
+      heartbeats: await slipway.heartbeats(),
     };
   };
   const before = await look();
@@ -134,16 +142,21 @@ async function idleCost(stage: Stage, cloud: BenchCloud, run: Run): Promise<Idle
     seconds: (after.at - before.at) / 1_000,
     own: after.own - before.own,
     account: after.account - before.account,
+    heartbeats: after.heartbeats - before.heartbeats,
+    heartbeatTimeout,
   };
   run.say(
-    `${instances} idle for ${idle.seconds.toFixed(0)} s: ${idle.own} actions of their own, ${idle.account} of the account`,
+    `${instances} idle for ${idle.seconds.toFixed(0)} s: ${idle.own} actions of their own, ${idle.account} of the account, ${idle.heartbeats} heartbeats (timeout ${heartbeatTimeout} s)`,
   );
   return idle;
 }
 
 function report(plain: Costs, journaled: Costs, idle: Idle, times: number) {
   const perDay = (actions: number) => (actions * DAY_S) / idle.seconds;
-  const share = (perDay(idle.own) + perDay(idle.account)) / idle.instances;
+  // The window is shorter than the pause between two of a settled watcher's heartbeats.
+  const heartbeats = Math.max(perDay(idle.heartbeats), DAY_S / (0.8 * idle.heartbeatTimeout));
+  const perAccount = perDay(idle.account) + heartbeats;
+  const share = (perDay(idle.own) + perAccount) / idle.instances;
   const sides = [
     { name: '', costs: plain },
     { name: ' with a journal', costs: journaled },
@@ -180,7 +193,7 @@ function report(plain: Costs, journaled: Costs, idle: Idle, times: number) {
       toMeasure(
         'idle-account',
         'idle: actions of its account’s watcher, per account and day',
-        perDay(idle.account),
+        perAccount,
         '',
       ),
       toMeasure('idle-all', `idle: all told per instance and day, ${idle.instances} in the account`, share, '', {
@@ -190,7 +203,7 @@ function report(plain: Costs, journaled: Costs, idle: Idle, times: number) {
     panels,
     notes: [
       'Actions as Temporal Cloud bills them (bench/history/actions.ts): starts, signals, updates, timers, upserts and each attempt of an activity from the history; heartbeats as the worker’s own metrics count the requests, less those of the watcher, whose pace is measured while nothing else goes on.',
-      'Idle: instances at rest, the watcher settled; actions in a window with no orders, from all histories and the heartbeats, scaled to a day. The watcher’s share per instance falls with the number of instances in its account.',
+      `Idle: instances at rest, the watcher settled; actions in a window with no orders, from all histories, scaled to a day, and the watcher’s heartbeats: ${idle.heartbeats} in the window, or one in four fifths of their timeout of ${idle.heartbeatTimeout} s, whichever is more. The watcher’s share per instance falls with the number of instances in its account.`,
     ],
   };
 }

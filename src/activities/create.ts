@@ -178,8 +178,10 @@ interface Creation {
 }
 
 function toCreated({ provider, instance, adopted, askedAt, requestId, usualBoot }: Creation): Created {
+  // What the history keeps of it: the rules are in the request.
+  const { firewallRules: _, ...kept } = instance;
   return {
-    instance,
+    instance: kept,
     provider: provider.id,
     adopted,
     observation: toObservation(instance, askedAt, provider.cloudCredRefId),

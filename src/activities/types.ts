@@ -61,6 +61,12 @@ export interface Looked {
   observation?: Observation;
 }
 
+export interface FirewallInput extends MachineRef {
+  rules: FirewallRules;
+  /** It has the rules that it was made with: where a listing shows that they are these, nothing is asked. */
+  isNew?: boolean;
+}
+
 /** What a firewall is to be shown to do. */
 export interface FirewallClaim {
   /** What it allows now. */
@@ -106,15 +112,24 @@ export interface EndInput extends MachineRef {
   createdAt: IsoTime;
 }
 
+/**
+ * `alert`: something happens, or may: listings follow each other as fast as the provider allows. `settled`: every machine
+ * rests: now and then, and next to no heartbeats. `sweep`: one look at an account that was empty.
+ */
+export type Watchfulness = 'alert' | 'settled' | 'sweep';
+
 export interface WatchInput {
   cloudCredRefId: CloudCredRefId;
-  /** A look at an account that was empty: goes back to sleep at once if it still is. */
-  sweep?: boolean;
+  watchfulness: Watchfulness;
+  /** Names this watch among all of the account. */
+  watchId: string;
+  /** The one before it: a process that still knows what that one told goes on from there. */
+  after?: string;
 }
 
 export interface Watched {
-  /** The account holds nothing of ours, and nothing is on its way. */
-  idle: boolean;
+  /** `sleep`: the account holds nothing of ours, and nothing is on its way. */
+  next: 'alert' | 'settled' | 'sleep';
 }
 
 export interface InstanceActivities {
@@ -127,7 +142,7 @@ export interface InstanceActivities {
   resolveCreate(input: { offer: Offer; refId: RefId; attempt: number; since: IsoTime }): Promise<Resolved>;
   /** Looks once, at what `trust` allows. A get that finds nothing is `absent`. */
   lookAtInstance(input: MachineRef & { trust: Trust }): Promise<Looked>;
-  applyFirewall(input: MachineRef & { rules: FirewallRules }): Promise<void>;
+  applyFirewall(input: FirewallInput): Promise<void>;
   /**
    * SSH, cloud-init, the GPUs if asked, and the firewall if asked: changed, proved; over one connection. Fails with SshUnreachable or
    * FirewallUnverified; the classified reason is the `providerCode`.
@@ -150,7 +165,7 @@ export interface InstanceActivities {
 }
 
 export interface WatchActivities {
-  /** Lists, compares and signals the entities whose machine changed. Returns when there is nothing left to watch. */
+  /** Lists, compares and signals the entities whose machine changed. Returns when another watchfulness is due. */
   watchAccount(input: WatchInput): Promise<Watched>;
 }
 

@@ -1,4 +1,4 @@
-import { cancellationDetails } from '@temporalio/activity';
+import { activityInfo, cancellationDetails } from '@temporalio/activity';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
@@ -11,7 +11,7 @@ import { toFact } from './failure.js';
 import { alive } from './heartbeat.js';
 import { isLive, toObservation } from './observation.js';
 import type { SharedListing } from './shared-listing.js';
-import type { WatchActivities } from './types.js';
+import type { WatchActivities, Watched, Watchfulness } from './types.js';
 import type { WatcherRegistry } from './watchers.js';
 
 export interface WatchDeps {
@@ -33,13 +33,21 @@ export interface WatchTiming {
   settledIntervalMs: number;
   /** After a wake-up: how long to keep the fast pace although nothing is to be seen yet. */
   alertMs: number;
-  /** How long an account without machines is watched before the watcher goes to sleep. */
+  /** How long an account without machines is watched at that pace before the watcher goes to sleep. */
   idleAfterMs: number;
   /** How long a machine must have been without an owner before it counts as a stray. */
   strayGraceMs: number;
+  /** What was known so long ago may have been overtaken: by a watcher elsewhere, while this process was held up. */
+  rememberMs: number;
 }
 
-const TIMING: WatchTiming = { settledIntervalMs: 60_000, alertMs: 30_000, idleAfterMs: 120_000, strayGraceMs: 60_000 };
+const TIMING: WatchTiming = {
+  settledIntervalMs: 60_000,
+  alertMs: 30_000,
+  idleAfterMs: 120_000,
+  strayGraceMs: 60_000,
+  rememberMs: 180_000,
+};
 
 /** Two complete listings without it: then its entity is told, and makes sure with a get. */
 const ABSENCES = 2;
@@ -48,7 +56,7 @@ const SIGNALS_AT_ONCE = 20;
 const RESTING: ReadonlySet<Phase> = new Set<Phase>(['ready', 'stopped']);
 const SETTLED: ReadonlySet<LifecycleStatus> = new Set<LifecycleStatus>(['running', 'stopped', 'suspended', 'failed']);
 
-/** One account's machines, as the watcher remembers them between two listings. */
+/** One of the account's machines, as the watcher remembers it between two listings. */
 interface Seen {
   refId: string;
   /** What its entity was last told, or knew by itself. */
@@ -66,14 +74,24 @@ interface Seen {
  */
 export function watchActivities(deps: WatchDeps): WatchActivities {
   const timing = { ...TIMING, ...deps.timing };
+  const remembered = new Map<CloudCredRefId, Remembered>();
   return {
-    watchAccount: ({ cloudCredRefId, sweep = false }) =>
+    watchAccount: ({ cloudCredRefId, watchfulness, watchId, after }) =>
       alive(
         async ({ signal, report }) => {
           const provider = deps.provider(cloudCredRefId);
-          const watcher = deps.watchers.open(cloudCredRefId, report, { alert: !sweep });
+          const watcher = deps.watchers.open(cloudCredRefId, report, watchfulness);
+          const before = remembered.get(cloudCredRefId);
+          const isOurs = activityInfo().attempt === 1 && before !== undefined && before.watchId === after;
+          const known = isOurs && Date.now() - before.at < timing.rememberMs ? before.memory : undefined;
+          const memory = known ?? newMemory();
+          const remember = () => {
+            if (!watcher.isRelieved()) remembered.set(cloudCredRefId, { watchId, memory, at: Date.now() });
+          };
           try {
-            return await new AccountWatch(deps, timing, provider, watcher.lastWake).run(watcher, signal);
+            const account = new AccountWatch(deps, timing, provider, memory);
+            if (!known) await account.askWhatEntitiesBelieve();
+            return { next: await account.run(watchfulness, { ...watcher, remember }, signal) };
           } finally {
             watcher.close();
             // Somebody ended its workflow by force: what is ready would be watched no more until the next call.
@@ -85,65 +103,94 @@ export function watchActivities(deps: WatchDeps): WatchActivities {
   };
 }
 
+/** What one account's watches know of each other's telling: each goes on where the one before it stopped. */
+interface Memory {
+  seen: Map<string, Seen>;
+  /** Machines without an owner, and since when, epoch ms. */
+  strays: Map<string, number>;
+  /** Entities that count on a machine which no listing has shown yet: it may be gone since before our time. */
+  unseen: Set<string>;
+  failures: number;
+}
+
+interface Remembered {
+  watchId: string;
+  memory: Memory;
+  /** When a listing was last compared with it, epoch ms. */
+  at: number;
+}
+
+const newMemory = (): Memory => ({ seen: new Map(), strays: new Map(), unseen: new Set(), failures: 0 });
+
+type Watcher = ReturnType<WatcherRegistry['open']> & { remember(): void };
+
 class AccountWatch {
-  private readonly seen = new Map<string, Seen>();
-  private readonly strays = new Map<string, number>();
   private readonly queue = new PQueue({ concurrency: SIGNALS_AT_ONCE });
-  /** What entities believe, from visibility: asked once, when the memory is empty. */
+  /** From visibility, where nothing is remembered; until the first listing was compared. */
   private believed: Map<string, Phase> | undefined;
-  /** Entities that count on a machine which this watch has not seen yet: it may be gone since before our time. */
-  private readonly unseen = new Set<string>();
-  private failures = 0;
 
   constructor(
     private readonly deps: WatchDeps,
     private readonly timing: WatchTiming,
     private readonly provider: Provider,
-    private readonly lastWake: () => number,
+    private readonly memory: Memory,
   ) {}
 
-  async run(watcher: ReturnType<WatcherRegistry['open']>, signal: AbortSignal): Promise<{ idle: boolean }> {
+  async askWhatEntitiesBelieve(): Promise<void> {
     this.believed = await this.whatEntitiesBelieve();
-    for (const [refId, phase] of this.believed ?? []) if (RESTING.has(phase)) this.unseen.add(refId);
+    for (const [refId, phase] of this.believed ?? []) if (RESTING.has(phase)) this.memory.unseen.add(refId);
+  }
+
+  /** Looks until another watchfulness is due. What could not be listed decides nothing. */
+  async run(watchfulness: Watchfulness, watcher: Watcher, signal: AbortSignal): Promise<Watched['next']> {
     let busyAt = Date.now();
     for (;;) {
       const listing = await this.list(signal);
       if (listing) {
         watcher.listed(listing.startedAt);
         await this.compare(listing.instances, listing.startedAt, signal);
-        if (this.seen.size > 0 || this.strays.size > 0) busyAt = Date.now();
+        watcher.remember();
+        if (!this.isEmpty()) busyAt = Date.now();
+        const isCalm = !this.hasAbsences() && listing.instances.every(({ status }) => SETTLED.has(status));
+        const isOver = Date.now() - watcher.lastWake() >= this.timing.alertMs;
+        if (watchfulness === 'alert' && isCalm && isOver) return 'settled';
+        if (watchfulness === 'settled' && !isCalm) return 'alert';
+        if (watchfulness === 'settled' && Date.now() - busyAt > this.timing.idleAfterMs) return 'sleep';
+        if (watchfulness === 'sweep') return this.isEmpty() ? 'sleep' : 'alert';
       }
-      const alert = Date.now() - this.lastWake() < this.timing.alertMs;
-      const quietFor = Date.now() - Math.max(busyAt, this.lastWake());
-      // Nothing woke this watch, it only looks whether something arrived late: an empty account sends it back to sleep.
-      if (listing && this.lastWake() === 0 && this.seen.size === 0 && this.strays.size === 0) return { idle: true };
-      if (listing && quietFor > this.timing.idleAfterMs) return { idle: true };
-      const restless = alert || listing?.instances.some(({ status }) => !SETTLED.has(status)) || this.hasAbsences();
-      await watcher.sleep(this.pace(restless === true), signal);
+      await watcher.sleep(this.pace(watchfulness), signal);
+      if (watcher.isRelieved()) return 'alert';
     }
   }
 
-  private pace(restless: boolean): number {
+  private pace(watchfulness: Watchfulness): number {
     const { pollIntervalMs } = this.provider.limits;
-    const pace = restless ? pollIntervalMs : Math.max(pollIntervalMs, this.timing.settledIntervalMs);
-    return this.failures > 0 ? Math.max(pace, Math.min(60_000, 1_000 * 2 ** this.failures)) : pace;
+    const settled = Math.max(pollIntervalMs, this.timing.settledIntervalMs);
+    const pace = watchfulness === 'settled' ? settled : pollIntervalMs;
+    const { failures } = this.memory;
+    return failures > 0 ? Math.max(pace, Math.min(60_000, 1_000 * 2 ** failures)) : pace;
+  }
+
+  private isEmpty(): boolean {
+    return this.memory.seen.size === 0 && this.memory.strays.size === 0;
   }
 
   private hasAbsences(): boolean {
-    return this.strays.size > 0 || [...this.seen.values()].some(({ absences }) => absences > 0);
+    const { strays, seen } = this.memory;
+    return strays.size > 0 || [...seen.values()].some(({ absences }) => absences > 0);
   }
 
   private async list(signal: AbortSignal) {
     const { cloudCredRefId } = this.provider;
     try {
       const listing = await this.deps.listing(cloudCredRefId).since(Date.now(), signal);
-      this.failures = 0;
+      this.memory.failures = 0;
       return listing;
     } catch (error) {
       signal.throwIfAborted();
-      this.failures += 1;
+      this.memory.failures += 1;
       const failure = toFact(error);
-      this.deps.logger.warn({ cloudCredRefId, failure, failures: this.failures }, 'Listing an account failed');
+      this.deps.logger.warn({ cloudCredRefId, failure, failures: this.memory.failures }, 'Listing an account failed');
       return undefined;
     }
   }
@@ -153,37 +200,37 @@ class AccountWatch {
     for (const instance of instances) {
       if (!instance.refId) continue;
       present.add(instance.cloudId);
-      this.unseen.delete(instance.refId);
+      this.memory.unseen.delete(instance.refId);
       const { refId } = instance;
       const told = digest(instance);
-      const known = this.seen.get(instance.cloudId);
+      const known = this.memory.seen.get(instance.cloudId);
       if (known) known.absences = 0;
-      if (known?.told === told && !this.strays.has(instance.cloudId) && !this.isOverdue(known)) continue;
+      if (known?.told === told && !this.memory.strays.has(instance.cloudId) && !this.isOverdue(known)) continue;
       if (!known && (instance.status === 'pending' || this.isAsBelieved(refId, instance.status))) {
         const untoldSince = instance.status === 'pending' ? Date.now() : undefined;
-        this.seen.set(instance.cloudId, { refId, told, absences: 0, untoldSince });
+        this.memory.seen.set(instance.cloudId, { refId, told, absences: 0, untoldSince });
         continue;
       }
       void this.queue.add(async () => {
         const outcome = await this.tell(refId, toObservation(instance, at, this.provider.cloudCredRefId));
-        if (outcome !== 'failed') this.seen.set(instance.cloudId, { refId, told, absences: 0 });
-        if (outcome === 'told') this.strays.delete(instance.cloudId);
+        if (outcome !== 'failed') this.memory.seen.set(instance.cloudId, { refId, told, absences: 0 });
+        if (outcome === 'told') this.memory.strays.delete(instance.cloudId);
         if (outcome === 'nobody') await this.stray(instance, signal);
       });
     }
-    for (const [cloudId, known] of this.seen) {
+    for (const [cloudId, known] of this.memory.seen) {
       if (present.has(cloudId)) continue;
       known.absences += 1;
-      this.strays.delete(cloudId);
+      this.memory.strays.delete(cloudId);
       if (known.absences < ABSENCES) continue;
       const gone: Observation = { cloudId, at: toIsoTime(at), status: 'absent', message: `in ${ABSENCES} listings` };
       void this.queue.add(async () => {
-        if ((await this.tell(known.refId, gone)) !== 'failed') this.seen.delete(cloudId);
+        if ((await this.tell(known.refId, gone)) !== 'failed') this.memory.seen.delete(cloudId);
       });
     }
-    for (const refId of this.unseen) {
+    for (const refId of this.memory.unseen) {
       void this.queue.add(async () => {
-        if ((await this.signal(refId, 'missing', { at: toIsoTime(at) })) !== 'failed') this.unseen.delete(refId);
+        if ((await this.signal(refId, 'missing', { at: toIsoTime(at) })) !== 'failed') this.memory.unseen.delete(refId);
       });
     }
     await this.queue.onIdle();
@@ -216,18 +263,18 @@ class AccountWatch {
    */
   private async stray(instance: CloudInstance, signal: AbortSignal): Promise<void> {
     const { cloudId, refId, status, location } = instance;
-    const since = this.strays.get(cloudId) ?? Date.now();
+    const since = this.memory.strays.get(cloudId) ?? Date.now();
     const live = isLive(instance) || status === 'failed';
     if (!live || !refId) {
-      this.strays.delete(cloudId);
+      this.memory.strays.delete(cloudId);
       return;
     }
-    this.strays.set(cloudId, since);
+    this.memory.strays.set(cloudId, since);
     if (Date.now() - since < this.timing.strayGraceMs) return;
     const fields = { cloudCredRefId: this.provider.cloudCredRefId, cloudId, refId, status, location };
     const owner = await this.ownerOf(refId);
     if (owner === 'open') {
-      this.strays.delete(cloudId); // asked for just now: its create will find the machine, and adopt it
+      this.memory.strays.delete(cloudId); // asked for just now: its create will find the machine, and adopt it
       return;
     }
     if (owner === 'unknown' && this.deps.strays === 'report') {

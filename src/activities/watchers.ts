@@ -1,12 +1,16 @@
 import { type Client, defaultPayloadConverter } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { type CloudCredRefId, watchWorkflowId } from '../domain/ids.js';
+import type { Watchfulness } from './types.js';
 
 /** The running watcher of one account, in this process. */
 interface LocalWatcher {
+  watchfulness: Watchfulness;
   lastWake: number;
   lastListing?: number;
   nudge?: () => void;
+  /** Another has begun: this one ends, whether or not the server has told it so. */
+  isRelieved?: boolean;
 }
 
 /** Waking a watcher in another process is a signal: one per account in this time is enough, it stays alert meanwhile. */
@@ -15,8 +19,8 @@ const REMOTE_WAKE_GAP_MS = 5_000;
 const REMOTE_HEALTH_MS = 2_000;
 
 /**
- * The watchers that run in this process, and how to reach those that do not. A watcher here is nudged in memory, which
- * costs nothing; one elsewhere, or asleep, is woken by a signal to its workflow.
+ * The watchers that run in this process, and how to reach those that do not. One that is alert here is nudged in memory,
+ * which costs nothing; one elsewhere, settled or asleep, is woken by a signal to its workflow.
  */
 export class WatcherRegistry {
   private readonly local = new Map<CloudCredRefId, LocalWatcher>();
@@ -29,13 +33,17 @@ export class WatcherRegistry {
     private readonly logger: Logger,
   ) {}
 
-  open(cloudCredRefId: CloudCredRefId, report: (listedAt: number) => void, { alert }: { alert: boolean }) {
-    const watcher: LocalWatcher = { lastWake: alert ? Date.now() : 0 };
+  open(cloudCredRefId: CloudCredRefId, report: (listedAt: number) => void, watchfulness: Watchfulness) {
+    const watcher: LocalWatcher = { watchfulness, lastWake: Date.now() };
+    const before = this.local.get(cloudCredRefId);
+    if (before) before.isRelieved = true;
+    before?.nudge?.();
     this.local.set(cloudCredRefId, watcher);
     // The wake-up that began it is spent: once this watcher sleeps, the next one must get through.
     this.remoteWakes.delete(cloudCredRefId);
     return {
       lastWake: () => watcher.lastWake,
+      isRelieved: () => watcher.isRelieved === true,
       listed: (at: number) => {
         watcher.lastListing = at;
         report(at);
@@ -63,7 +71,7 @@ export class WatcherRegistry {
   }
 
   async wake(cloudCredRefId: CloudCredRefId): Promise<void> {
-    const watcher = this.local.get(cloudCredRefId);
+    const watcher = this.alertHere(cloudCredRefId);
     if (watcher) {
       watcher.lastWake = Date.now();
       watcher.nudge?.();
@@ -92,13 +100,19 @@ export class WatcherRegistry {
 
   /** When the account was last listed whole by its watcher, epoch ms. */
   async listedAt(cloudCredRefId: CloudCredRefId): Promise<number | undefined> {
-    const watcher = this.local.get(cloudCredRefId);
+    const watcher = this.alertHere(cloudCredRefId);
     if (watcher) return watcher.lastListing;
     const known = this.remoteHealth.get(cloudCredRefId);
     if (known && Date.now() - known.at < REMOTE_HEALTH_MS) return await known.listed;
     const listed = this.askRemote(cloudCredRefId);
     this.remoteHealth.set(cloudCredRefId, { at: Date.now(), listed });
     return await listed;
+  }
+
+  /** A settled one here may have been relieved elsewhere, and would be the last to know. */
+  private alertHere(cloudCredRefId: CloudCredRefId): LocalWatcher | undefined {
+    const watcher = this.local.get(cloudCredRefId);
+    return watcher?.watchfulness === 'alert' ? watcher : undefined;
   }
 
   /** The watch activity heartbeats the time of its last listing. */

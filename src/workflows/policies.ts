@@ -1,5 +1,5 @@
 import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
-import type { InstanceActivities, WatchActivities } from '../activities/types.js';
+import type { InstanceActivities, WatchActivities, Watchfulness } from '../activities/types.js';
 import { ERROR_KINDS, ERRORS, type ErrorKind, type ErrorRetry } from '../domain/errors.js';
 
 /**
@@ -45,9 +45,14 @@ export function nonRetryable(activityClass: ActivityClass): string[] {
   return activityClass === 'create' ? [...kinds, ...TIMEOUTS] : [...kinds];
 }
 
+const MINUTE = 60_000;
 /** A worker that died is noticed after this, in ms. */
 const HEARTBEAT_MS = 8_000;
-const MINUTE = 60_000;
+/**
+ * While every machine rests, a heartbeat only costs: some 60 a day are left. A worker that starts, and whoever asks for
+ * something, wakes the account at once, so that this delay is met only where a worker dies for good and nobody asks.
+ */
+const SETTLED_HEARTBEAT_MS = 30 * MINUTE;
 
 /**
  * An attempt's time includes its wait in the account's rate queue (five creates a minute make the twentieth wait four).
@@ -114,6 +119,7 @@ export function activities(activityClass: ActivityClass, summary: string, more?:
   return proxyActivities<InstanceActivities>({ ...optionsFor(activityClass, more), summary });
 }
 
-export function watchActivities(): WatchActivities {
-  return proxyActivities<WatchActivities>(optionsFor('watch'));
+export function watchActivities(watchfulness: Watchfulness): WatchActivities {
+  const heartbeatTimeout = watchfulness === 'settled' ? SETTLED_HEARTBEAT_MS : HEARTBEAT_MS;
+  return proxyActivities<WatchActivities>({ ...optionsFor('watch', { heartbeatTimeout }), summary: watchfulness });
 }

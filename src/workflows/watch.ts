@@ -5,9 +5,11 @@ import {
   isCancellation,
   setHandler,
   sleep,
+  uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { WatchInput } from '../activities/types.js';
+import type { Watched, Watchfulness, WatchInput } from '../activities/types.js';
+import type { CloudCredRefId } from '../domain/ids.js';
 import { claimProbe, type Refusals } from '../domain/placement/refusals.js';
 import {
   claimProbeUpdate,
@@ -19,6 +21,12 @@ import {
 } from './messages.js';
 import { watchActivities } from './policies.js';
 
+export interface WatchArgs {
+  cloudCredRefId: CloudCredRefId;
+  /** The last watch of the run before this one. */
+  after?: string;
+}
+
 const LONG_HISTORY = 1_000;
 /** An empty account is looked at again after this, in ms; the gap doubles until something happens. */
 const SWEEP_GAP_MS = { first: 5 * 60_000, ceiling: 6 * 3_600_000 };
@@ -26,45 +34,62 @@ const SWEEP_GAP_MS = { first: 5 * 60_000, ceiling: 6 * 3_600_000 };
 const FORGET_AFTER_MS = 3_600_000;
 
 /**
- * Watches one provider account for all instances in it: hosts one long activity, which lists and signals. While the
- * account is empty it sleeps, and only looks now and then: a create that was given up can come true an hour later, and
- * must not bill unseen. A wake-up that reaches this workflow comes from a process that does not run the activity: then
- * it begins anew, at its fast pace.
+ * Watches one provider account for all instances in it: hosts one long activity, which lists and signals. While every
+ * machine rests that activity hardly shows itself, and while the account is empty this workflow sleeps, and only looks
+ * now and then: a create that was given up can come true an hour later, and must not bill unseen. A wake-up ends such a
+ * rest: the watch begins anew, alert.
  *
  * It also keeps what was sold out in the account, so that every request of every process knows.
  */
-export async function watch({ cloudCredRefId }: WatchInput, memory: Refusals = {}): Promise<never> {
+export async function watch({ cloudCredRefId, after }: WatchArgs, memory: Refusals = {}): Promise<never> {
   let wakes = 0;
   const refusals = keepRefusals(memory);
   setHandler(wakeSignal, () => {
     wakes += 1;
   });
-  const { watchAccount } = watchActivities();
+  let watchId = after;
+  let watchfulness: Watchfulness = 'alert';
   let sweepGap = SWEEP_GAP_MS.first;
-  let sweep = false;
   while (workflowInfo().historyLength < LONG_HISTORY && !workflowInfo().continueAsNewSuggested) {
     const before = wakes;
-    const woken = () => wakes !== before;
-    const scope = new CancellationScope();
-    const guard = new CancellationScope();
-    guard
-      .run(() => condition(woken))
-      .then(
-        () => scope.cancel(),
-        () => undefined,
-      );
-    try {
-      const { idle } = await scope.run(() => watchAccount({ cloudCredRefId, sweep }));
-      guard.cancel();
-      sweepGap = sweep && idle ? Math.min(2 * sweepGap, SWEEP_GAP_MS.ceiling) : SWEEP_GAP_MS.first;
-      sweep = idle && !(await condition(woken, sweepGap, { summary: 'until the next look at an empty account' }));
-    } catch (error) {
-      if (!isCancellation(error) || !woken()) throw error;
-      sweep = false;
-    }
+    const isWoken = () => wakes !== before;
+    const input: WatchInput = { cloudCredRefId, watchfulness, watchId: uuid4(), ...(watchId && { after: watchId }) };
+    watchId = input.watchId;
+    const watched = await untilWoken(() => watchActivities(watchfulness).watchAccount(input), isWoken, watchfulness);
+    const next = watched?.next ?? 'alert';
+    sweepGap =
+      watchfulness === 'sweep' && next === 'sleep' ? Math.min(2 * sweepGap, SWEEP_GAP_MS.ceiling) : SWEEP_GAP_MS.first;
+    if (next === 'sleep') await condition(isWoken, sweepGap, { summary: 'until the next look at an empty account' });
+    if (isWoken()) watchfulness = 'alert';
+    else watchfulness = next === 'sleep' ? 'sweep' : next;
   }
   await sleep(1); // an update that completes in the task of a continue-as-new loses its answer (temporal#6375)
-  return await continueAsNew<typeof watch>({ cloudCredRefId }, refusals);
+  return await continueAsNew<typeof watch>({ cloudCredRefId, ...(watchId && { after: watchId }) }, refusals);
+}
+
+/** What is alert needs no waking: it runs on, and whoever hosts it is alert once more afterwards. */
+async function untilWoken(
+  work: () => Promise<Watched>,
+  isWoken: () => boolean,
+  watchfulness: Watchfulness,
+): Promise<Watched | undefined> {
+  if (watchfulness === 'alert') return await work();
+  const scope = new CancellationScope();
+  const guard = new CancellationScope();
+  guard
+    .run(() => condition(isWoken))
+    .then(
+      () => scope.cancel(),
+      () => undefined,
+    );
+  try {
+    return await scope.run(work);
+  } catch (error) {
+    if (!isCancellation(error) || !isWoken()) throw error;
+    return undefined;
+  } finally {
+    guard.cancel();
+  }
 }
 
 /** Plain JSON, for it travels. */

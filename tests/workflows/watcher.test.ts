@@ -67,7 +67,8 @@ describe.concurrent('a watcher that is not there', () => {
   });
 
   it('is there again soon, when somebody terminates its workflow: a machine that vanishes is noticed', async () => {
-    await withSlipway({}, async (slipway) => {
+    // Alert, it hears within seconds that nobody hosts it any more; settled, with its next heartbeat or wake-up.
+    await withSlipway({ watchTiming: { alertMs: 60_000 } }, async (slipway) => {
       const life = await begin(slipway);
       const { cloudId = '' } = await life.until('ready');
       const { runId } = await watcherOf(slipway).describe();
@@ -152,6 +153,63 @@ describe.concurrent('a watcher', () => {
       await afterListings(slipway, 5);
       expect((await historyOf(slipway.temporal, life.refId)).length).toBe(before);
       await endAndProve(slipway, life);
+      await another.stop();
+    });
+  });
+});
+
+describe.concurrent('an account in which every machine rests', () => {
+  const pending = async (slipway: TestSlipway) => {
+    const { raw } = await watcherOf(slipway).describe();
+    const [activity] = raw.pendingActivities ?? [];
+    return (
+      activity && { ...activity, heartbeatMs: 1_000 * Number(activity.activityOptions?.heartbeatTimeout?.seconds) }
+    );
+  };
+  const settles = async (slipway: TestSlipway) =>
+    await vi.waitFor(async () => expect(await pending(slipway)).toMatchObject({ heartbeatMs: 1_800_000 }), {
+      timeout: 20_000,
+    });
+
+  it('is watched without heartbeats but for some a day, and each order finds it alert', async () => {
+    await withSlipway({}, async (slipway) => {
+      const life = await begin(slipway);
+      await life.until('ready');
+      await settles(slipway);
+      const heartbeat = (await pending(slipway))?.lastHeartbeatTime;
+      await afterListings(slipway, 10);
+      expect((await pending(slipway))?.lastHeartbeatTime).toEqual(heartbeat);
+
+      const before = await historyOf(slipway.temporal, life.refId);
+      await slipway.client.stop(life.refId);
+      await life.until('stopped');
+      const since = (await historyOf(slipway.temporal, life.refId)).slice(before.length);
+      // The watcher told it, so it had not to look itself.
+      expect(since.map(({ activityType }) => activityType).filter(Boolean)).not.toContain('lookAtInstance');
+      await settles(slipway);
+      await endAndProve(slipway, life);
+    });
+  });
+
+  it('is missed when it vanishes: one absence wakes the watch, and the next is told', async () => {
+    await withSlipway({}, async (slipway) => {
+      const life = await begin(slipway);
+      const { cloudId = '' } = await life.until('ready');
+      await settles(slipway);
+      await slipway.cloud.control.vanish(cloudId);
+      expect(await life.until('terminated')).toMatchObject({ failure: { kind: 'InstanceFailed' } });
+    });
+  });
+
+  it('is taken over by another worker, when the one that watched it stops', async () => {
+    await withSlipway({}, async (slipway) => {
+      const life = await begin(slipway);
+      const { cloudId = '' } = await life.until('ready');
+      const another = await slipway.startWorker();
+      await settles(slipway);
+      await slipway.worker.stop();
+      await slipway.cloud.control.vanish(cloudId);
+      expect(await life.until('terminated')).toMatchObject({ failure: { kind: 'InstanceFailed' } });
       await another.stop();
     });
   });

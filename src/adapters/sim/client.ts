@@ -21,6 +21,16 @@ const tags = z.record(z.string(), text).catch({});
 const money = z.object({ amount: text, currency: z.string() }).optional().catch(undefined);
 const size = z.object({ value: z.coerce.number(), unit: z.string() }).optional().catch(undefined);
 
+/** Read strictly: what we misread here we would open or close. */
+const firewallRule = z.object({
+  id: text,
+  fromPort: z.coerce.number().int(),
+  toPort: z.coerce.number().int(),
+  ipRanges: z.array(z.string()).default([]),
+});
+const firewallRules = z.object({ ingressRules: z.array(firewallRule), egressRules: z.array(firewallRule) });
+export type SimFirewallRules = z.output<typeof firewallRules>;
+
 const instance = z.object({
   id: text.pipe(z.string().min(1)),
   name: optionalText,
@@ -38,6 +48,7 @@ const instance = z.object({
   stoppable: z.boolean().catch(false),
   rebootable: z.boolean().catch(false),
   pricePerHour: money,
+  firewallRules: firewallRules.optional().catch(undefined),
 });
 export type SimInstance = z.output<typeof instance>;
 
@@ -55,16 +66,6 @@ const instanceType = z.object({
   rebootable: z.boolean().catch(false),
 });
 export type SimInstanceType = z.output<typeof instanceType>;
-
-/** Read strictly: what we misread here we would open or close. */
-const firewallRule = z.object({
-  id: text,
-  fromPort: z.coerce.number().int(),
-  toPort: z.coerce.number().int(),
-  ipRanges: z.array(z.string()).default([]),
-});
-const firewallRules = z.object({ ingressRules: z.array(firewallRule), egressRules: z.array(firewallRule) });
-export type SimFirewallRules = z.output<typeof firewallRules>;
 
 const shown = z.object({ instance });
 const instancePage = z.object({ instances: z.array(instance), nextPageToken: optionalText });

@@ -50,6 +50,7 @@ export function toCloudInstance(
       publicAddress: sim.publicAddress,
       privateAddress: sim.privateAddress,
       pricePerHour: toMoney(sim.pricePerHour),
+      firewallRules: capabilities.includes('modify-firewall') ? toRules(sim.firewallRules) : undefined,
     }),
     name: sim.name ?? asked?.name ?? '',
     ...toStatus(sim),
@@ -139,6 +140,13 @@ export function ruleDifference(
       return present.filter((rule) => !keys.has(ruleKey(rule)));
     }),
   };
+}
+
+/** Without the ids that simcloud gives them. */
+function toRules(shown: SimFirewallRules | undefined): FirewallRules | undefined {
+  if (!shown) return undefined;
+  const bare = ({ fromPort, toPort, ipRanges }: FirewallRule) => ({ fromPort, toPort, ipRanges });
+  return { ingressRules: shown.ingressRules.map(bare), egressRules: shown.egressRules.map(bare) };
 }
 
 function ruleKey({ fromPort, toPort, ipRanges }: FirewallRule): string {

@@ -25,7 +25,9 @@ export async function applyFirewall(instance: Instance): Promise<void> {
   if (strategy === 'none') return instance.record({ type: 'RecordFirewallApplied', rules, strategy });
   const { applyFirewall: apply } = activities('command', `apply ${rules.ingressRules.length} ingress rules`);
   try {
-    const applied = await instance.unlessEnding(() => apply({ ...machineRef(instance), rules }));
+    const { appliedRules, doubtfulRules } = instance.state;
+    const isNew = !appliedRules && !doubtfulRules;
+    const applied = await instance.unlessEnding(() => apply({ ...machineRef(instance), rules, isNew }));
     if (applied) instance.record({ type: 'RecordFirewallApplied', rules, strategy });
   } catch (error) {
     const failure = toFailureFact(error, 'WaitTimeout');
