@@ -190,12 +190,7 @@ function report(plain: Costs, journaled: Costs, idle: Idle, times: number) {
     measures: [
       ...sides.flatMap(({ name, costs }) => STEPS.flatMap((step) => stepMeasures(step, name, costs))),
       toMeasure('idle-own', 'idle: actions of its own, per instance and day', perDay(idle.own) / idle.instances, ''),
-      toMeasure(
-        'idle-account',
-        'idle: actions of its account’s watcher, per account and day',
-        perAccount,
-        '',
-      ),
+      toMeasure('idle-account', 'idle: actions of its account’s watcher, per account and day', perAccount, ''),
       toMeasure('idle-all', `idle: all told per instance and day, ${idle.instances} in the account`, share, '', {
         atMost: IDLE_TARGET,
       }),
