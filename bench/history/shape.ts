@@ -8,14 +8,17 @@ type Payloads = temporal.api.common.v1.IPayloads | null | undefined;
 export interface Shape {
   startBytes: number;
   activities: { name: string; inputBytes: number; resultBytes: number }[];
+  /** How often it wrote search attributes. */
+  upserts: number;
 }
 
 export function shapeOf({ events }: History): Shape {
-  const shape: Shape = { startBytes: 0, activities: [] };
+  const shape: Shape = { startBytes: 0, activities: [], upserts: 0 };
   const scheduled = new Map<string, Shape['activities'][number]>();
   for (const event of events ?? []) {
     const started = event.workflowExecutionStartedEventAttributes;
     if (started) shape.startBytes = bytes(started.input);
+    if (event.upsertWorkflowSearchAttributesEventAttributes) shape.upserts += 1;
     const asked = event.activityTaskScheduledEventAttributes;
     if (asked) {
       const activity = { name: asked.activityType?.name ?? '', inputBytes: bytes(asked.input), resultBytes: 0 };
@@ -30,7 +33,7 @@ export function shapeOf({ events }: History): Shape {
 }
 
 /** The bare workflow that moves as much: what it sends itself around a text (quotes, a number) is taken off. */
-export function toBarePlan({ startBytes, activities }: Shape): BarePlan {
+export function toBarePlan({ startBytes, activities }: Omit<Shape, 'upserts'>): BarePlan {
   const plan: BarePlan = {
     activities: activities.map(({ inputBytes, resultBytes }) => {
       const result = Math.max(0, resultBytes - 2);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import PQueue from 'p-queue';
 import type { BarePlan } from '../workflows/bare.js';
-import { each } from './fleet.js';
+import { each, LOOK_MS } from './fleet.js';
 import type { Bare, Stage } from './stage.js';
 import { until } from './wait.js';
 
@@ -26,10 +26,14 @@ export class BareFleet {
       workflow.start('bare', { workflowId, taskQueue: this.bare.taskQueue, args: [this.plan] });
     await queue.addAll(ids.map((id) => () => start(id)));
     const query = `WorkflowId STARTS_WITH "${prefix}-" AND ExecutionStatus = "Completed"`;
-    await until(`${count} bare workflows to end`, async () => {
-      this.bare.mustLive();
-      return (await workflow.count(query)).count === count;
-    });
+    await until(
+      `${count} bare workflows to end`,
+      async () => {
+        this.bare.mustLive();
+        return (await workflow.count(query)).count === count;
+      },
+      { everyMs: LOOK_MS },
+    );
     const doneAt = await each(ids, (id) => workflow.getHandle<() => Promise<number>>(id).result());
     return Math.max(...doneAt) - startedAt;
   }

@@ -22,5 +22,6 @@ export function toObservation(seen: CloudInstance, at: number, cloudCredRefId: C
     ...(seen.publicAddress && { publicAddress: seen.publicAddress }),
     ...(seen.portMappings && { portMappings: seen.portMappings }),
     ...(seen.privateAddress && { privateAddress: seen.privateAddress }),
+    ...(seen.status === 'running' && seen.firewallRules && { firewallRules: seen.firewallRules }),
   };
 }

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { activityInfo } from '@temporalio/activity';
 import { ProviderError } from '../domain/errors.js';
-import { sameRules } from '../domain/firewall.js';
 import { type CloudCredRefId, toEpochMs, toIsoTime } from '../domain/ids.js';
 import type { AbsenceProof } from '../domain/instance/index.js';
 import type { CloudInstance, Provider } from '../domain/provider.js';
@@ -48,7 +47,7 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
         const { cloudCredRefId, cloudId, location, trust } = input;
         const provider = deps.provider(cloudCredRefId);
         const now = Date.now();
-        const fresh = freshFor(provider);
+        const fresh = now - SILENT_INTERVALS * Math.max(provider.limits.pollIntervalMs, 1_000);
         const known = trust === 'nobody' ? undefined : deps.listing(cloudCredRefId).peek(fresh);
         const mine = known?.instances.find((one) => one.cloudId === cloudId);
         if (known && mine) return { observation: toObservation(mine, known.startedAt, cloudCredRefId) };
@@ -66,15 +65,9 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
       }),
 
     applyFirewall: (input) =>
-      alive(async ({ signal }) => {
-        const { cloudCredRefId, cloudId, location, rules, isNew } = input;
-        const provider = deps.provider(cloudCredRefId);
-        // What an earlier attempt has changed a listing may not show yet.
-        const isUntouched = isNew === true && activityInfo().attempt === 1;
-        const shown = isUntouched ? deps.listing(cloudCredRefId).peek(freshFor(provider)) : undefined;
-        const has = shown?.instances.find((one) => one.cloudId === cloudId)?.firewallRules;
-        if (has && sameRules(has, rules)) return;
-        await provider.setFirewallRules(cloudId, location, rules, signal);
+      alive(({ signal }) => {
+        const { cloudCredRefId, cloudId, location, rules } = input;
+        return deps.provider(cloudCredRefId).setFirewallRules(cloudId, location, rules, signal);
       }),
     updateTags: (input) =>
       alive(({ signal }) => {
@@ -143,11 +136,6 @@ async function endInstance(deps: ProviderDeps, input: EndInput, signal: AbortSig
     const message = `${cloudId} ${what} (attempt ${attempt}).`;
     return new ProviderError({ kind: 'NotYet', message, operation: 'terminateInstance', retryAfterMs });
   }
-}
-
-/** A listing of this process that began then or later, epoch ms, is as good as a look. */
-function freshFor({ limits }: Provider): number {
-  return Date.now() - SILENT_INTERVALS * Math.max(limits.pollIntervalMs, 1_000);
 }
 
 async function look(

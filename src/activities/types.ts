@@ -61,12 +61,6 @@ export interface Looked {
   observation?: Observation;
 }
 
-export interface FirewallInput extends MachineRef {
-  rules: FirewallRules;
-  /** It has the rules that it was made with: where a listing shows that they are these, nothing is asked. */
-  isNew?: boolean;
-}
-
 /** What a firewall is to be shown to do. */
 export interface FirewallClaim {
   /** What it allows now. */
@@ -142,7 +136,7 @@ export interface InstanceActivities {
   resolveCreate(input: { offer: Offer; refId: RefId; attempt: number; since: IsoTime }): Promise<Resolved>;
   /** Looks once, at what `trust` allows. A get that finds nothing is `absent`. */
   lookAtInstance(input: MachineRef & { trust: Trust }): Promise<Looked>;
-  applyFirewall(input: FirewallInput): Promise<void>;
+  applyFirewall(input: MachineRef & { rules: FirewallRules }): Promise<void>;
   /**
    * SSH, cloud-init, the GPUs if asked, and the firewall if asked: changed, proved; over one connection. Fails with SshUnreachable or
    * FirewallUnverified; the classified reason is the `providerCode`.

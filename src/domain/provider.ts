@@ -111,7 +111,7 @@ export interface CloudInstance {
   /** What this machine can do: provider, type and machine agree. */
   capabilities: InstanceCapability[];
   pricePerHour?: Money;
-  /** Where listings show a machine's own rules: one that has what is wanted needs no call to be told so. */
+  /** Where listings show a machine's own rules: one that came with what is wanted needs no call for them. */
   firewallRules?: FirewallRules;
 }
 

@@ -193,7 +193,9 @@ export class Cloud {
       ...(spec.userDataBase64 === undefined ? {} : { userDataBase64: spec.userDataBase64 }),
       ...(spec.clientToken === undefined ? {} : { clientToken: spec.clientToken }),
       sshUser: spec.sshUser ?? this.parts.sshUser,
-      firewallRules: toRules(spec.firewallRules ?? {}),
+      firewallRules: toRules(
+        (!faults.behaviours.some(({ kind }) => kind === 'loses-rules') && spec.firewallRules) || {},
+      ),
       address: lease.address,
       sshPort: lease.sshPort,
       privateAddress: `10.${(seq >> 16) & 255}.${(seq >> 8) & 255}.${seq & 255}`,

@@ -108,6 +108,8 @@ export const FAULT_KINDS = {
   'firewall-shut': { ...BEHAVIOUR, delayMs: 0 },
   /** Changes of the rules are accepted and shown, and those of the creation stay in force. */
   'firewall-stuck': { ...BEHAVIOUR, delayMs: 0 },
+  /** Made without the rules that the create asked for, and shown so. */
+  'loses-rules': BEHAVIOUR,
   /** After the next start or reboot the host key is another: a man in the middle. */
   'ssh-new-host-key': BEHAVIOUR,
 } as const satisfies Record<string, FaultSpec>;

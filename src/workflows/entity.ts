@@ -1,4 +1,5 @@
 import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
+import type { FirewallRules } from '../domain/firewall.js';
 import { type CloudId, type IsoTime, type OfferId, toEpochMs, toIsoTime } from '../domain/ids.js';
 import {
   type Command,
@@ -91,6 +92,11 @@ export class Instance {
   /** What our machine was last seen as. */
   get lastStatus(): Observation['status'] | undefined {
     return this.lastSeen?.cloudId === this.current.machine?.cloudId ? this.lastSeen?.status : undefined;
+  }
+
+  /** The rules that our machine was last seen with, where its provider shows them. */
+  get shownRules(): FirewallRules | undefined {
+    return this.lastSeen?.cloudId === this.current.machine?.cloudId ? this.lastSeen?.firewallRules : undefined;
   }
 
   snapshot(): InstanceSnapshot {
@@ -257,21 +263,19 @@ export class Instance {
 
   private async cancelledOnce<T>(movedOn: () => boolean, work: () => Promise<T>): Promise<T | undefined> {
     this.publish();
-    const guard = new CancellationScope();
     const scope = new CancellationScope();
-    guard
-      .run(() => condition(movedOn))
-      .then(
-        () => scope.cancel(),
-        () => undefined,
-      );
+    let isDone = false;
+    // Each promise costs a stack trace, so there is no second scope to end this wait: it ends with the work.
+    void condition(() => isDone || movedOn()).then(() => {
+      if (!isDone) scope.cancel();
+    });
     try {
       return await scope.run(work);
     } catch (error) {
       if (isCancellation(error)) return undefined;
       throw error;
     } finally {
-      guard.cancel();
+      isDone = true;
     }
   }
 }

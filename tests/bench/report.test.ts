@@ -211,7 +211,11 @@ describe('what is read from a history', () => {
 
   it('makes a bare workflow that moves exactly as many bytes', () => {
     const shape = shapeOf({ events: events as never });
-    expect(shape).toEqual({ startBytes: 500, activities: [{ name: 'a', inputBytes: 120, resultBytes: 80 }] });
+    expect(shape).toEqual({
+      startBytes: 500,
+      activities: [{ name: 'a', inputBytes: 120, resultBytes: 80 }],
+      upserts: 1,
+    });
     const plan = toBarePlan(shape);
     const [activity] = plan.activities;
     expect(json(plan).length).toBe(500);

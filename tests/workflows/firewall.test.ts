@@ -60,6 +60,25 @@ describe.concurrent('the firewall of a machine that was never handed over', () =
     await endAndProve(slipway, life);
   });
 
+  const applications = async ({ refId }: Life) =>
+    (await historyOf(slipway.temporal, refId)).filter(({ activityType }) => activityType === 'applyFirewall').length;
+
+  it('needs no call where the listing shows that the machine came with its rules', async () => {
+    const life = await begin(slipway, { firewallRules: rules(8_080) });
+    expect(await life.until('ready')).toMatchObject({ firewallApplied: true });
+    expect(await applications(life)).toBe(0);
+    expect(await evidenceOf(life)).toContain('port 8080 (rule 8080) answers from outside');
+    await endAndProve(slipway, life);
+  });
+
+  it('is applied where it came without them', async () => {
+    const life = await begin(slipway, { firewallRules: rules(8_080) }, firewall('loses-rules'));
+    await life.until('ready');
+    expect(await applications(life)).toBe(1);
+    expect(await evidenceOf(life)).toContain('port 8080 (rule 8080) answers from outside');
+    await endAndProve(slipway, life);
+  });
+
   it('may take its time to hold', async () => {
     const life = await begin(slipway, {}, firewall('firewall-leaks', { delayMs: 2_000 }));
     expect((await life.until('ready')).attempts).toHaveLength(1);

@@ -46,11 +46,7 @@ describe('an instance whose worker has a journal', () => {
     await isWhole(refId);
     const scheduled = (await historyOf(slipway.temporal, refId)).flatMap(({ activityType = [] }) => activityType);
     expect(scheduled.filter((type) => type === 'recordEvents')).toHaveLength(1);
-    expect(scheduled.filter((type) => type !== 'recordEvents')).toEqual([
-      'createInstance',
-      'applyFirewall',
-      'probeSsh',
-    ]);
+    expect(scheduled.filter((type) => type !== 'recordEvents')).toEqual(['createInstance', 'probeSsh']);
   });
 
   it('has its intent there before the provider is called', async () => {

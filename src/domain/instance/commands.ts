@@ -84,6 +84,8 @@ export interface Observation {
   sshUser?: string;
   sshPort?: number;
   pricePerHour?: Money;
+  /** Of a running machine, where its provider's listings show them. */
+  firewallRules?: FirewallRules;
 }
 
 /** A command that breaks a rule. `kind` becomes the failure type its caller sees. */

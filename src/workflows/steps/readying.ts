@@ -22,17 +22,23 @@ export async function applyFirewall(instance: Instance): Promise<void> {
     const { appliedRules, bootRules = rules } = instance.state;
     return instance.record({ type: 'RecordFirewallApplied', rules: appliedRules ?? bootRules, strategy });
   }
-  if (strategy === 'none') return instance.record({ type: 'RecordFirewallApplied', rules, strategy });
+  if (strategy === 'none' || hasAlready(instance, rules)) {
+    return instance.record({ type: 'RecordFirewallApplied', rules, strategy });
+  }
   const { applyFirewall: apply } = activities('command', `apply ${rules.ingressRules.length} ingress rules`);
   try {
-    const { appliedRules, doubtfulRules } = instance.state;
-    const isNew = !appliedRules && !doubtfulRules;
-    const applied = await instance.unlessEnding(() => apply({ ...machineRef(instance), rules, isNew }));
+    const applied = await instance.unlessEnding(() => apply({ ...machineRef(instance), rules }));
     if (applied) instance.record({ type: 'RecordFirewallApplied', rules, strategy });
   } catch (error) {
     const failure = toFailureFact(error, 'WaitTimeout');
     if (instance.phase === 'firewalling') instance.record({ type: 'RecordStepError', failure });
   }
+}
+
+/** A machine that nobody has changed the rules of, and that is shown with these: it came with them, and needs no call. */
+function hasAlready({ state, shownRules }: Instance, rules: FirewallRules): boolean {
+  const isUntouched = !state.appliedRules && !state.doubtfulRules;
+  return isUntouched && shownRules !== undefined && sameRules(shownRules, rules);
 }
 
 /** A worker that died during the probe is noticed, and another goes on, within this time after the deadline. */
