@@ -145,6 +145,7 @@ class AccountWatch {
   async run(watchfulness: Watchfulness, watcher: Watcher, signal: AbortSignal): Promise<Watched['next']> {
     let busyAt = Date.now();
     for (;;) {
+      const lookedAt = Date.now();
       const listing = await this.list(signal);
       if (listing) {
         watcher.listed(listing.startedAt);
@@ -158,7 +159,9 @@ class AccountWatch {
         if (watchfulness === 'settled' && Date.now() - busyAt > this.timing.idleAfterMs) return 'sleep';
         if (watchfulness === 'sweep') return this.isEmpty() ? 'sleep' : 'alert';
       }
-      await watcher.sleep(this.pace(watchfulness), signal);
+      // From one look to the next: what listing and telling take is part of the interval.
+      const next = (listing?.startedAt ?? lookedAt) + this.pace(watchfulness);
+      await watcher.sleep(Math.max(0, next - Date.now()), signal);
       if (watcher.isRelieved()) return 'alert';
     }
   }
