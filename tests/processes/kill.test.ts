@@ -8,12 +8,15 @@ import { userKey } from '../support/slipway.js';
 const SLOWLY = { bootMs: 500, sshDelayMs: 300 };
 
 /** What makes each phase last long enough to be met on a busy machine, as faults of the provider. */
-const HOLD: Record<(typeof PHASES)[number], Omit<NewFault, 'match'>> = {
-  creating: { operation: 'create', kind: 'late-answer', delayMs: 3_000 },
-  pending: { operation: 'create', kind: 'slow-boot', delayMs: 4_000 },
-  // The firewall step reads the rules first, and finds those that the create has set.
-  firewalling: { operation: 'get', kind: 'late-answer', delayMs: 3_000 },
-  connecting: { operation: 'create', kind: 'ssh-refused', delayMs: 6_000 },
+const HOLD: Record<(typeof PHASES)[number], Omit<NewFault, 'match'>[]> = {
+  creating: [{ operation: 'create', kind: 'late-answer', delayMs: 3_000 }],
+  pending: [{ operation: 'create', kind: 'slow-boot', delayMs: 4_000 }],
+  // A machine that came with its rules would pass this phase in no time.
+  firewalling: [
+    { operation: 'create', kind: 'loses-rules' },
+    { operation: 'get', kind: 'late-answer', delayMs: 3_000 },
+  ],
+  connecting: [{ operation: 'create', kind: 'ssh-refused', delayMs: 6_000 }],
 };
 
 const PHASES = ['creating', 'pending', 'firewalling', 'connecting'] as const satisfies Phase[];
@@ -21,13 +24,14 @@ const PHASES = ['creating', 'pending', 'firewalling', 'connecting'] as const sat
 function request({ cloudCredRefId }: ProcessTopology, phase: Phase): InstanceRequestInput {
   const refId = `${phase}-${randomUUID().slice(0, 8)}`;
   const offers = [{ cloudCredRefId, location: 'us-west-1', instanceType: 'gpu_1x_a10' }];
-  return { refId, name: phase, publicKey: userKey.publicKey, offers };
+  const firewallRules = { ingressRules: [{ fromPort: 8_080, toPort: 8_080, ipRanges: [] }] };
+  return { refId, name: phase, publicKey: userKey.publicKey, offers, firewallRules };
 }
 
 async function provisionUntil(topology: ProcessTopology, phase: (typeof PHASES)[number]): Promise<string> {
   const { client, cloud } = topology;
   const asked = request(topology, phase);
-  await cloud.control.addFault({ ...HOLD[phase], match: { tag: { refId: asked.refId } } });
+  for (const fault of HOLD[phase]) await cloud.control.addFault({ ...fault, match: { tag: { refId: asked.refId } } });
   await client.provision(asked);
   const phaseNow = async () => (await client.describe(asked.refId)).phase;
   await vi.waitFor(async () => expect(await phaseNow()).toBe(phase), { timeout: 40_000, interval: 50 });

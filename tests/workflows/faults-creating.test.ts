@@ -196,8 +196,9 @@ describe.concurrent('a create whose answer is lost or spoiled', () => {
   it('survives a provider that fails at everything for a while', async () => {
     const life = await begin(
       slipway,
-      {},
+      { firewallRules: { ingressRules: [{ fromPort: 8_080, toPort: 8_080, ipRanges: [] }] } },
       { operation: 'list', kind: 'error-500' },
+      { operation: 'create', kind: 'loses-rules', times: 'always' },
       { operation: 'create', kind: 'error-503' },
       { operation: 'create', kind: 'rate-limited' },
       { operation: 'get', kind: 'html-instead-of-json' },

@@ -44,9 +44,15 @@ const MOMENTS: Record<string, Moment> = {
   'while it boots': { phase: 'pending', faults: [always('create', 'never-boots')] },
   'while its firewall is being applied': {
     phase: 'firewalling',
-    faults: [{ operation: 'get', kind: 'late-answer', delayMs: 1_500 }],
+    faults: [
+      { operation: 'create', kind: 'loses-rules' },
+      { operation: 'get', kind: 'late-answer', delayMs: 1_500 },
+    ],
   },
-  'while the provider does not answer for its firewall': { phase: 'firewalling', faults: [always('get', 'error-503')] },
+  'while the provider does not answer for its firewall': {
+    phase: 'firewalling',
+    faults: [{ operation: 'create', kind: 'loses-rules' }, always('get', 'error-503')],
+  },
   'while SSH stays silent': { phase: 'connecting', faults: [always('create', 'ssh-silent')] },
   'when it is ready': { phase: 'ready' },
   'while it is being stopped': {
@@ -93,7 +99,9 @@ const MOMENTS: Record<string, Moment> = {
 };
 
 async function reach({ phase, faults = [], instanceType, after }: Moment): Promise<Life> {
-  const life = await begin(slipway, { offers: [offerAt(slipway, 'us-west-1', instanceType)] }, ...faults);
+  const firewallRules = { ingressRules: [{ fromPort: 8_080, toPort: 8_080, ipRanges: [] }] };
+  const request = { offers: [offerAt(slipway, 'us-west-1', instanceType)], firewallRules };
+  const life = await begin(slipway, request, ...faults);
   if (after) {
     await life.until('ready');
     await after(life);
