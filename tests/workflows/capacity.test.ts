@@ -17,10 +17,18 @@ describe('waiting for stock', () => {
     return latest.filter(({ operation, key }) => operation === 'create' && key && refIds.has(key)).length;
   };
 
-  it('asks a sold-out offer once for ten requests, and wakes those who wait when a probe finds stock', async () => {
+  it('asks a sold-out offer once for ten requests, and wakes those who wait when a create finds stock', async () => {
     const instanceType = 'gpu_8x_h100_sxm5';
     const { client, cloud } = slipway;
-    await cloud.control.setStock({ location: AT, instanceType, count: 0 });
+    // The last one in stock goes to a request that hears of it late: long before the others would ask by themselves.
+    await cloud.control.setStock({ location: AT, instanceType, count: 1 });
+    const lucky = requestFor(slipway, { offers: [offerAt(slipway, AT, instanceType)] });
+    const tag = { refId: lucky.refId };
+    await cloud.control.addFault({ operation: 'create', kind: 'late-answer', delayMs: 10_000, match: { tag } });
+    await client.provision(lucky);
+    await vi.waitFor(async () => {
+      expect((await cloud.control.ledger()).some(({ tags }) => tags.refId === lucky.refId)).toBe(true);
+    }, 20_000);
     const requests = Array.from({ length: 10 }, () =>
       requestFor(slipway, { offers: [offerAt(slipway, AT, instanceType)] }),
     );
@@ -36,13 +44,13 @@ describe('waiting for stock', () => {
       for (const { phase, failure } of views)
         expect({ phase, failure }).toMatchObject({ phase: 'placing', failure: { isRemembered: true } });
     }, 20_000);
-    expect(await creates(instanceType)).toBe(1);
+    expect(await creates(instanceType), 'the lucky one, and one of the ten').toBe(2);
 
     await cloud.control.setStock({ location: AT, instanceType, count: null });
     await Promise.all(requests.map(({ refId }) => client.waitFor(refId, 'ready', { timeoutMs: 45_000 })));
     const woken = await Promise.all(requests.map(({ refId }) => client.events(refId)));
     expect(woken.filter(({ events }) => events.some(({ type }) => type === 'StockReturned')).length).toBeGreaterThan(0);
-    await Promise.all(requests.map(({ refId }) => client.terminate(refId)));
+    await Promise.all([lucky, ...requests].map(({ refId }) => client.terminate(refId)));
   }, 90_000);
 
   it('keeps a stopped machine that finds no stock, says when it tries again, and starts at once when asked', async () => {
