@@ -33,7 +33,7 @@ export function shapeOf({ events }: History): Shape {
 }
 
 /** The bare workflow that moves as much: what it sends itself around a text (quotes, a number) is taken off. */
-export function toBarePlan({ startBytes, activities }: Omit<Shape, 'upserts'>): BarePlan {
+export function toBarePlan({ startBytes, activities }: Shape): BarePlan {
   const plan: BarePlan = {
     activities: activities.map(({ inputBytes, resultBytes }) => {
       const result = Math.max(0, resultBytes - 2);

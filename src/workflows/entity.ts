@@ -91,12 +91,16 @@ export class Instance {
 
   /** What our machine was last seen as. */
   get lastStatus(): Observation['status'] | undefined {
-    return this.lastSeen?.cloudId === this.current.machine?.cloudId ? this.lastSeen?.status : undefined;
+    return this.ownLastSeen?.status;
   }
 
   /** The rules that our machine was last seen with, where its provider shows them. */
   get shownRules(): FirewallRules | undefined {
-    return this.lastSeen?.cloudId === this.current.machine?.cloudId ? this.lastSeen?.firewallRules : undefined;
+    return this.ownLastSeen?.firewallRules;
+  }
+
+  private get ownLastSeen(): Observation | undefined {
+    return this.lastSeen?.cloudId === this.current.machine?.cloudId ? this.lastSeen : undefined;
   }
 
   snapshot(): InstanceSnapshot {
