@@ -10,10 +10,29 @@ export async function workflowBundle(): Promise<WorkflowBundleOption> {
   return existsSync(BUNDLE_PATH) ? { codePath: BUNDLE_PATH } : await bundleWorkflows();
 }
 
+/**
+ * Loaded once, with all that they import, and frozen: every workflow of a worker shares them. Anything else is loaded anew
+ * for each workflow, which costs memory and time; state that is a workflow's own may be kept there alone
+ * (decision 0029).
+ */
+export const SHARED_MODULES = [
+  './domain/instance/index.js',
+  './domain/placement/refusals.js',
+  './workflows/entity.js',
+  './workflows/messages.js',
+  './workflows/steps/awaiting.js',
+  './workflows/steps/ending.js',
+  './workflows/steps/placing.js',
+  './workflows/steps/power.js',
+  './workflows/steps/readying.js',
+  './workflows/steps/resting.js',
+] as const;
+
 export async function bundleWorkflows(): Promise<{ code: string }> {
   return await bundleWorkflowCode({
     workflowsPath: modulePath('./workflows/index.js'),
     workflowInterceptorModules: [modulePath('./workflows/journal-feed.js')],
+    preloadModules: SHARED_MODULES.map(modulePath),
     logger: QUIET,
   });
 }

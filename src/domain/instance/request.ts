@@ -184,7 +184,7 @@ export function checkSize(value: unknown, path: string, report: Report): void {
 }
 
 const TAG_KEY = /^[A-Za-z][A-Za-z0-9_:.-]*$/;
-const RESERVED_TAGS = new Set(Object.values(IDENTITY_TAGS).map((tag) => tag.toLowerCase()));
+const RESERVED_TAGS: ReadonlySet<string> = new Set(Object.values(IDENTITY_TAGS).map((tag) => tag.toLowerCase()));
 
 /** Also used for the `updateTags` command. */
 export function tagIssues(value: unknown, path: string, report: Report): void {
