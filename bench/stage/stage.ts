@@ -11,7 +11,14 @@ import { type Control, createControlClient, type SimcloudOptions } from '../../s
 import { findTemporalCli } from '../../src/temporal/cli-binary.js';
 import { connectClient } from '../../src/temporal/connection.js';
 import { type DevServer, startDevServer } from '../../src/temporal/dev-server.js';
+import { Compose } from '../../tests/topology/compose.js';
 import { type Child, startChild } from './child.js';
+
+const COMPOSE_FILE = fileURLToPath(new URL('../../docker-compose.yml', import.meta.url));
+/** As a worker of docker-compose.yml has it: its limit decides how much garbage V8 lets lie. */
+const { NODE_OPTIONS = '' } = new Compose(COMPOSE_FILE).service('worker-1', {
+  POSTGRES_PASSWORD: 'unused',
+}).environment;
 
 /** A simulated cloud in another process. */
 export interface BenchCloud {
@@ -100,6 +107,7 @@ export class Stage {
     await writeFile(at('keys.json'), JSON.stringify({ default: 'key' }));
     const metricsAt = `127.0.0.1:${await getPort()}`;
     const env = {
+      NODE_OPTIONS,
       TEMPORAL_ADDRESS: this.server.address,
       SLIPWAY_CREDENTIALS: at('credentials.json'),
       SLIPWAY_SSH_KEYS: at('keys.json'),
@@ -124,7 +132,7 @@ export class Stage {
   async startBare(): Promise<Bare> {
     const name = this.#name('bare');
     const bundle = await this.writeBundle('bare');
-    const env = { TEMPORAL_ADDRESS: this.server.address, BENCH_TASK_QUEUE: name, BENCH_BUNDLE: bundle };
+    const env = { NODE_OPTIONS, TEMPORAL_ADDRESS: this.server.address, BENCH_TASK_QUEUE: name, BENCH_BUNDLE: bundle };
     const child = await this.#start('bare-worker', env);
     return { taskQueue: name, pid: child.pid, mustLive: () => child.mustLive() };
   }
