@@ -30,8 +30,8 @@ describe.skipIf(netnsMissing)(`a machine behind port mappings${why}`, () => {
   });
   afterAll(() => host?.remove());
 
-  async function prove(firewall: FirewallRules, before?: FirewallRules): Promise<string> {
-    const target = { ...host.target(key, { port: 40_022 }), portMappings: MAPPINGS };
+  async function prove(firewall: FirewallRules, before?: FirewallRules, portMappings = MAPPINGS): Promise<string> {
+    const target = { ...host.target(key, { port: 40_022 }), portMappings };
     const connection = await openSsh(target, { timeoutMs: 15_000 });
     try {
       const until = (timeoutMs = 30_000) => ({ timeoutMs });
@@ -64,6 +64,37 @@ describe.skipIf(netnsMissing)(`a machine behind port mappings${why}`, () => {
     await host.must('ufw --force disable');
     await expect(prove(rules(8_080))).rejects.toMatchObject({ finding: 'leaks' });
     await host.must('ufw --force enable');
+  });
+
+  describe('on which something listens already', () => {
+    beforeAll(async () => {
+      await host.listen(8_080);
+      await host.listen(9_000);
+    });
+
+    it('has its rules proved by whatever answers, open and shut', async () => {
+      const evidence = await prove(rules(8_080));
+      expect(evidence).toContain('port 8080, outside 48080, (rule 8080) answers from outside');
+      expect(evidence).toContain('port 9000, outside 49000, (no rule) answers inside and not from outside (silent)');
+    });
+
+    it('has a leak noticed, whoever it is that answers', async () => {
+      await host.must('ufw allow 9000');
+      await expect(prove(rules(8_080))).rejects.toMatchObject({
+        finding: 'leaks',
+        message: expect.stringContaining('port 9000, outside 49000, (no rule) answers from outside'),
+      });
+      await host.must('ufw delete allow 9000');
+    });
+  });
+
+  it('that nobody told us is not called shut where a stranger answers', async () => {
+    await host.listen(9_001);
+    await host.must(`ufw allow 9001
+      iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 9999 -j REDIRECT --to-ports 9001`);
+    const evidence = await prove(rules(8_080), undefined, []);
+    expect(evidence).toContain('not proved: port 9999 (no rule): a stranger answers');
+    expect(evidence).not.toContain('not from outside');
   });
 });
 

@@ -4,11 +4,19 @@ import type { SshConnection } from '../ssh/connection.js';
 import { SshError } from '../ssh/target.js';
 
 /** What a stranger meets at a port. */
-export type Met =
-  /** TCP is accepted; `said` is what came first, if anything came soon. */
-  | { met: 'an answer'; said: string }
-  /** Refused, silent, unreachable, or cut before a byte: nobody gets through. */
-  | { met: 'nothing'; how: string };
+export type Met = Answer | Nothing;
+
+/** TCP is accepted; `said` is what came first, if anything came soon. */
+export interface Answer {
+  met: 'an answer';
+  said: string;
+}
+
+/** Refused, silent, unreachable, or cut before a byte: nobody gets through. */
+export interface Nothing {
+  met: 'nothing';
+  how: string;
+}
 
 /** Three SYNs by the kernel's own clock (0, 1 and 3 s): a lost packet is no firewall. In ms. */
 const SILENCE_MS = 3_500;

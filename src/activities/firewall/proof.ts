@@ -46,11 +46,9 @@ export async function proveFirewall(
 ): Promise<string[]> {
   const seen = await lookAround(connection, until);
   const { portMappings = [] } = target;
-  const isMapped = portMappings.length > 0 || (seen.port !== undefined && seen.port !== target.port);
   const ssh = [...SSH_PORTS, ...(portMappings.length > 0 ? [] : [target.port]), ...(seen.port ? [seen.port] : [])];
   const plan = choosePorts(claim, seen.us, ssh, portMappings);
-  // Behind mappings that nobody told us, a port of ours is somebody else's.
-  const isBlind = isMapped && portMappings.length === 0;
+  const isBlind = portMappings.length === 0 && seen.port !== undefined && seen.port !== target.port;
   const where = {
     address: seen.address,
     word: `slipway-${randomBytes(4).toString('hex')}`,
@@ -77,7 +75,7 @@ export async function proveFirewall(
     const endsAt = performance.now() + Math.min(settleMs, until().timeoutMs);
     let gapMs = gaps.firstMs;
     for (;;) {
-      const verdict = await look({ shut, open, connection, isMapped, word: where.word, until });
+      const verdict = await look({ shut, open, connection, isBlind, word: where.word, until });
       if (verdict.holds) return [...verdict.evidence, ...notProved(plan, [...shut, ...open], isBlind)];
       report?.(verdict.error.message);
       if (performance.now() + gapMs >= endsAt) throw verdict.error;

@@ -1,7 +1,7 @@
 import type { SshConnection } from '../ssh/connection.js';
 import type { Until } from '../ssh/readiness.js';
 import type { Listener } from './listener.js';
-import { lookFromOutside, type Met } from './outside.js';
+import { type Answer, lookFromOutside, type Met, type Nothing } from './outside.js';
 import type { PortToProve } from './ports.js';
 
 /**
@@ -33,8 +33,8 @@ export interface Scene {
   shut: readonly Witnessed[];
   open: readonly Witnessed[];
   connection: Pick<SshConnection, 'dial'>;
-  /** The address is not the machine's alone: only our own listener's word counts. */
-  isMapped: boolean;
+  /** Behind mappings that nobody told us, a port of ours may be somebody else's: only our listener's word says which. */
+  isBlind: boolean;
   word: string;
   until: Until;
 }
@@ -42,35 +42,37 @@ export interface Scene {
 export type Verdict = { holds: true; evidence: string[] } | { holds: false; error: FirewallError };
 
 /** One look at every port from outside, and at the shut ones from inside after it. */
-export async function look({ shut, open, connection, isMapped, word, until }: Scene): Promise<Verdict> {
+export async function look({ shut, open, connection, isBlind, word, until }: Scene): Promise<Verdict> {
   const meet = async (one: Witnessed) => ({
     ...one,
     met: await lookFromOutside(connection, one.publicPort ?? one.port, until().signal),
   });
   const [metShut, metOpen] = await Promise.all([Promise.all(shut.map(meet)), Promise.all(open.map(meet))]);
-  const answered = ({ met }: { met: Met }) => met.met === 'an answer' && (!isMapped || met.said.includes(word));
+  const isOurs = ({ said }: Answer): boolean => !isBlind || said.includes(word);
+  const answered = ({ met }: { met: Met }): boolean => met.met === 'an answer' && isOurs(met);
+  const isStrange = ({ met }: { met: Met }): boolean => met.met === 'an answer' && !isOurs(met);
 
   const leaks = metShut.filter(answered);
-  const dead = metOpen.filter((one) => !answered(one));
+  const dead = metOpen.filter(isSilent);
+  const silent = metShut.filter(isSilent);
   const right = [
     ...metOpen.filter(answered).map((one) => `${inWords(one)} answers from outside`),
-    ...metShut
-      .filter((one) => !answered(one))
-      .map((one) => `${inWords(one)} answers inside and not from outside (${howOf(one.met)})`),
+    ...silent.map(answersInsideOnly),
   ];
   if (leaks.length + dead.length > 0) {
-    const wrong = [
-      ...leaks.map((one) => `${inWords(one)} answers from outside`),
-      ...dead.map((one) => `${inWords(one)} answers inside and not from outside (${howOf(one.met)})`),
-    ];
+    const wrong = [...leaks.map((one) => `${inWords(one)} answers from outside`), ...dead.map(answersInsideOnly)];
     const asItShould = right.length > 0 ? `; as it should be: ${right.join('; ')}` : '';
     return no(leaks.length > 0 ? 'leaks' : 'shut', `${wrong.join('; ')}${asItShould}`);
   }
-  for (const one of shut) {
+  for (const one of silent) {
     if (await one.listener.isAlive(until)) continue;
     return no('no-witness', `${inWords(one)} does not answer from outside, and its listener was gone by then`);
   }
-  return { holds: true, evidence: right };
+  const strange = [...metShut, ...metOpen].filter(isStrange);
+  return {
+    holds: true,
+    evidence: [...right, ...strange.map((one) => `not proved: ${inWords(one)}: a stranger answers`)],
+  };
 }
 
 function no(finding: FirewallFinding, evidence: string): Verdict {
@@ -83,6 +85,10 @@ function inWords({ port, publicPort, rule, isRevoked }: PortToProve): string {
   return isRevoked ? `${which} (rule ${rule}, taken away)` : `${which} (rule ${rule})`;
 }
 
-function howOf(met: Met): string {
-  return met.met === 'nothing' ? met.how : 'somebody else does';
+function isSilent<T extends { met: Met }>(one: T): one is T & { met: Nothing } {
+  return one.met.met === 'nothing';
+}
+
+function answersInsideOnly(one: PortToProve & { met: Nothing }): string {
+  return `${inWords(one)} answers inside and not from outside (${one.met.how})`;
 }
