@@ -82,6 +82,10 @@ describe.skipIf(netnsMissing)(`a machine behind a bastion${why}`, () => {
     );
   });
 
+  it('is not blamed for what the bastion cannot dial', async () => {
+    expect(await probe({ host: '224.0.0.1' })).toMatchObject(failing('bastion', /cannot dial 224.0.0.1:22/));
+  });
+
   it('is what rejects our key, and what shows another host key', async () => {
     expect(await probe({ privateKey: keys.other })).toMatchObject(failing('key-rejected', /^10.231.254.2:22/));
     const pinnedHostKey = publicKeyOf(keys.other);

@@ -81,6 +81,11 @@ describe('a machine that does not answer SSH', () => {
     failed(await probeSsh(target(22, keys.ed25519, { host: 'nowhere.invalid' }), QUICK), 'unresolved', /nowhere/);
   });
 
+  it('is not blamed for what this worker cannot dial', async () => {
+    // TCP to a multicast address has no route, on any computer.
+    failed(await probeSsh(target(22, keys.ed25519, { host: '224.0.0.1' }), QUICK), 'worker', /this worker cannot dial/);
+  });
+
   it('is silent: TCP is accepted, and no banner comes', async () => {
     const { port } = await up(serveTcp(() => undefined));
     failed(await probeSsh(target(port, keys.ed25519), SHORT), 'silent', /accepted TCP and sent no SSH banner/);

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { bounded, TIME_IS_UP } from '../ssh/bounded.js';
 import type { SshConnection } from '../ssh/connection.js';
-import { SshError } from '../ssh/target.js';
+import { SshError, type SshFailure } from '../ssh/target.js';
 
 /** What a stranger meets at a port. */
 export type Met = Answer | Nothing;
@@ -23,9 +23,12 @@ const SILENCE_MS = 3_500;
 /** Our listener speaks first. Whoever accepts and says nothing for this long has still accepted. In ms. */
 const FIRST_WORD_MS = 500;
 
+/** What the machine, or whoever guards it, did. The other failures are our own, or the bastion's: nothing was seen. */
+const NOTHING: ReadonlySet<SshFailure> = new Set(['refused', 'silent', 'reset']);
+
 /**
  * Looks at one port from where we are, or from where the bastion is.
- * @throws {SshError} `bastion`, when it does not look for us; or the signal's reason.
+ * @throws {SshError} `unresolved`, `worker` or `bastion`, when nobody looked; or the signal's reason.
  */
 export async function lookFromOutside(
   connection: Pick<SshConnection, 'dial'>,
@@ -38,9 +41,18 @@ export async function lookFromOutside(
     socket.destroy();
     return said === undefined ? { met: 'nothing', how: 'cut' } : { met: 'an answer', said };
   } catch (error) {
-    if (error instanceof SshError && error.failure !== 'bastion') return { met: 'nothing', how: error.failure };
+    if (error instanceof SshError && NOTHING.has(error.failure)) return { met: 'nothing', how: error.failure };
     throw error;
   }
+}
+
+/**
+ * Shows that who looks is able to see: dials SSH's port, which answers whatever the rules are. @throws {SshError} when it
+ * does not; or the signal's reason.
+ */
+export async function seeSsh(connection: Pick<SshConnection, 'dial'>, sshPort: number, signal?: AbortSignal) {
+  const socket = await connection.dial(sshPort, { timeoutMs: SILENCE_MS, signal });
+  socket.destroy();
 }
 
 /** What comes first: empty when it closes or waits in silence, `undefined` when it is cut. */

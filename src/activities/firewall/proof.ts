@@ -75,7 +75,7 @@ export async function proveFirewall(
     const endsAt = performance.now() + Math.min(settleMs, until().timeoutMs);
     let gapMs = gaps.firstMs;
     for (;;) {
-      const verdict = await look({ shut, open, connection, isBlind, word: where.word, until });
+      const verdict = await look({ shut, open, connection, sshPort: target.port, isBlind, word: where.word, until });
       if (verdict.holds) return [...verdict.evidence, ...notProved(plan, [...shut, ...open], isBlind)];
       report?.(verdict.error.message);
       if (performance.now() + gapMs >= endsAt) throw verdict.error;

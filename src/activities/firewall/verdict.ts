@@ -1,7 +1,7 @@
 import type { SshConnection } from '../ssh/connection.js';
 import type { Until } from '../ssh/readiness.js';
 import type { Listener } from './listener.js';
-import { type Answer, lookFromOutside, type Met, type Nothing } from './outside.js';
+import { type Answer, lookFromOutside, type Met, type Nothing, seeSsh } from './outside.js';
 import type { PortToProve } from './ports.js';
 
 /**
@@ -33,6 +33,8 @@ export interface Scene {
   shut: readonly Witnessed[];
   open: readonly Witnessed[];
   connection: Pick<SshConnection, 'dial'>;
+  /** Where SSH is dialled. */
+  sshPort: number;
   /** Behind mappings that nobody told us, a port of ours may be somebody else's: only our listener's word says which. */
   isBlind: boolean;
   word: string;
@@ -41,13 +43,21 @@ export interface Scene {
 
 export type Verdict = { holds: true; evidence: string[] } | { holds: false; error: FirewallError };
 
-/** One look at every port from outside, and at the shut ones from inside after it. */
-export async function look({ shut, open, connection, isBlind, word, until }: Scene): Promise<Verdict> {
+/**
+ * One look at every port from outside, and at the shut ones from inside after it. SSH's port is looked at with them: a
+ * port is silent only while that one answers.
+ * @throws {SshError} when it does not, or nobody could look.
+ */
+export async function look({ shut, open, connection, sshPort, isBlind, word, until }: Scene): Promise<Verdict> {
   const meet = async (one: Witnessed) => ({
     ...one,
     met: await lookFromOutside(connection, one.publicPort ?? one.port, until().signal),
   });
-  const [metShut, metOpen] = await Promise.all([Promise.all(shut.map(meet)), Promise.all(open.map(meet))]);
+  const [metShut, metOpen] = await Promise.all([
+    Promise.all(shut.map(meet)),
+    Promise.all(open.map(meet)),
+    seeSsh(connection, sshPort, until().signal),
+  ]);
   const isOurs = ({ said }: Answer): boolean => !isBlind || said.includes(word);
   const answered = ({ met }: { met: Met }): boolean => met.met === 'an answer' && isOurs(met);
   const isStrange = ({ met }: { met: Met }): boolean => met.met === 'an answer' && !isOurs(met);

@@ -14,7 +14,7 @@ export interface Tunnel {
 
 /**
  * Logs into the bastion, and lets it connect to the machine. What the bastion does is never said to be the machine's doing.
- * @throws {SshError} `bastion`; or `refused`, `silent`, `unresolved`: what the bastion met where the machine should be.
+ * @throws {SshError} `bastion`; or `refused`, `silent`, `reset`, `unresolved`: what the bastion met where the machine should be.
  */
 export async function openTunnel(
   { host, port, via }: Pick<SshTarget, 'host' | 'port'> & { via: Bastion },
@@ -71,7 +71,11 @@ async function connectThrough(
       if (/name|resol|not known|no address/i.test(reached.said)) {
         throw new SshError('unresolved', `the name ${target.host} has no address where the bastion is: ${said}`);
       }
-      throw new SshError('silent', `${where} did not accept a TCP connection: ${said}`);
+      if (/reset/i.test(reached.said)) throw new SshError('reset', `${where} cut the connection: ${said}`);
+      if (/timed? ?out|no route to host|host is (?:down|unreachable)/i.test(reached.said)) {
+        throw new SshError('silent', `${where} did not accept a TCP connection: ${said}`);
+      }
+      throw new SshError('bastion', `${about} cannot dial ${where}: it says ${quote(reached.said)}`);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { Socket } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import ssh2, { type ClientErrorExtensions } from 'ssh2';
 import { openTunnel, type Tunnel } from './bastion.js';
@@ -38,7 +38,10 @@ export interface SshConnection {
   start(command: string, bounds: Bounds): Promise<RemoteProcess>;
   /** Lets the machine connect to a TCP port of its own, or near it. @throws {SshError} `timeout` or `reset`. */
   reach(host: string, port: number, bounds: Bounds): Promise<Reached>;
-  /** Dials another port of the same address from where we are: from the bastion, if there is one. @throws {SshError} */
+  /**
+   * Dials another port of the same address from where we are: from the bastion, if there is one. Of a name that is the
+   * address that answered us; a bastion looks it up again. @throws {SshError}
+   */
   dial(port: number, bounds: Bounds): Promise<Duplex>;
   /** Whether the connection is gone, and not by our doing. */
   isLost(): boolean;
@@ -116,6 +119,7 @@ async function shakeHands(
 ): Promise<SshConnection> {
   const client = new ssh2.Client();
   const elapsed = (): number => Math.round(performance.now() - startedAt);
+  const address = (isIP(target.host) === 0 && socket instanceof Socket && socket.remoteAddress) || target.host;
   const firstLine = readFirstLine(socket, () => advance('banner'));
   let stage: Stage = 'accepted';
   let hostKey = '';
@@ -160,7 +164,7 @@ async function shakeHands(
         start: (command, bounds) => startCommand(client, command, bounds),
         reach: (host, port, bounds) => reachFrom(client, host, port, bounds),
         dial: (port, { timeoutMs, signal }) =>
-          bounded(timeoutMs, signal, (until) => dial({ host: target.host, port }, until)),
+          bounded(timeoutMs, signal, (until) => dial({ host: address, port }, until)),
         isLost: () => isClosed && !isOurs,
         close: () => {
           isOurs = true;

@@ -7,7 +7,7 @@ const NEXT_ADDRESS_AFTER_MS = 2_000;
 
 /**
  * A TCP connection without Nagle's delay (with it one probe takes up to half a second instead of 5 ms).
- * @throws {SshError} `unresolved`, `refused`, `silent` or `reset`; or the signal's reason.
+ * @throws {SshError} `unresolved`, `refused`, `silent`, `reset` or `worker`; or the signal's reason.
  */
 export async function dial(target: Pick<SshTarget, 'host' | 'port'>, signal: AbortSignal): Promise<Socket> {
   const { host, port } = target;
@@ -56,8 +56,14 @@ function toSshError(
   // A name may have several addresses: one that refuses says more than one that is silent.
   if (codes.includes('ECONNREFUSED')) return new SshError('refused', `${about} refuses TCP connections`);
   if (codes.includes('ECONNRESET')) return new SshError('reset', `${about} cut the connection before the SSH banner`);
-  return new SshError('silent', `${about} did not accept a TCP connection (${codes.join(', ')})`);
+  if (codes.some((code) => NO_ANSWER.has(code))) {
+    return new SshError('silent', `${about} did not accept a TCP connection (${codes.join(', ')})`);
+  }
+  return new SshError('worker', `this worker cannot dial ${about} (${codes.join(', ')})`);
 }
+
+/** What the network says of a machine. Any other code is this computer's own. */
+const NO_ANSWER: ReadonlySet<string> = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'EHOSTDOWN']);
 
 function codesOf(error: NodeJS.ErrnoException): string[] {
   const each: NodeJS.ErrnoException[] = error instanceof AggregateError ? error.errors : [error];

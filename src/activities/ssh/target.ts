@@ -26,6 +26,7 @@ export type Bastion = Omit<SshTarget, 'via' | 'pinnedHostKey'> & { pinnedHostKey
  * - `key-rejected`: the machine does not take our key for this user
  * - `command-failed`: we are in, and a command says no
  * - `timeout`: it speaks SSH, too slowly
+ * - `worker`: this worker cannot dial: no descriptor, no local port, no route, not allowed. Of the machine nothing is known
  * - `bastion`: the bastion does not let us in, or not through; of the machine nothing is known. The evidence says why
  */
 export type SshFailure =
@@ -37,6 +38,7 @@ export type SshFailure =
   | 'key-rejected'
   | 'command-failed'
   | 'timeout'
+  | 'worker'
   | 'bastion';
 
 /** What one look at SSH showed. `evidence` is for a person: what was seen, in words, without secrets. */
