@@ -1,5 +1,5 @@
 import { BlockList, isIPv6 } from 'node:net';
-import { type FirewallRule, ruleInWords } from '../../domain/firewall.js';
+import { type FirewallRule, type FirewallRules, normaliseRules, ruleInWords } from '../../domain/firewall.js';
 import type { PortMapping } from '../../domain/provider.js';
 import type { FirewallClaim } from '../types.js';
 
@@ -21,7 +21,7 @@ export interface PortsToProve {
   spare: PortToProve[];
   /** None of these may: one of each rule that was taken away. */
   revoked: PortToProve[];
-  /** Rules that say nothing to us, or are too many, in words. */
+  /** What cannot be proved from here, in words, as `rule 8080 is gone`. */
   unproved: string[];
 }
 
@@ -38,60 +38,87 @@ const LAST = 65_535;
  * Chooses the ports that prove a claim.
  * @param us Our address as the machine sees it; absent: nobody told, and only rules for everybody can be proved open.
  * @param ssh Ports of SSH, which are always open.
- * @param mappings Where the address is not the machine's alone: only these of its ports can be dialled there.
+ * @param mappings Where the address is not the machine's alone: only these of its ports can be dialled there. What
+ *   nobody maps is silent whatever the firewall does, and proves nothing.
  */
 export function choosePorts(
-  { rules, before }: FirewallClaim,
+  claim: FirewallClaim,
   us: string | undefined,
   ssh: readonly number[],
   mappings: readonly PortMapping[] = [],
 ): PortsToProve {
   const publicPorts = new Map(mappings.map(({ port, publicPort }) => [port, publicPort]));
-  const isToBeHad = (port: number): boolean => mappings.length === 0 || publicPorts.has(port);
   const mapped = (one: PortToProve): PortToProve => {
     const publicPort = publicPorts.get(one.port);
     return publicPort === undefined ? one : { ...one, publicPort };
   };
   const isFree = (port: number): boolean => !ssh.includes(port);
-  const now = rules.ingressRules;
-
-  const candidates = now.filter(({ fromPort, toPort }) => firstPort(fromPort, toPort, isFree) !== undefined);
-  const isDialled = (port: number): boolean => isFree(port) && isToBeHad(port);
-  const provable = candidates
-    .filter((rule) => letsIn(rule, us) === true && toProve(rule, isDialled).length > 0)
-    .slice(0, MOST_OF_A_KIND);
-  const open = provable.flatMap((rule) => toProve(rule, isDialled));
+  const isMapped = mappings.length > 0;
+  const isDialled = (port: number): boolean => isFree(port) && (!isMapped || publicPorts.has(port));
+  const now = claim.rules.ingressRules;
 
   const isShutNow = (port: number): boolean =>
-    isFree(port) && now.every((rule) => !covers(rule, port) || letsIn(rule, us) === false);
-  const revoked = (before?.ingressRules ?? [])
-    .filter((rule) => letsIn(rule, us) === true)
-    .flatMap((rule) => {
-      const [best] = toProve(rule, (port) => isShutNow(port) && isToBeHad(port));
-      return best ? [best] : toProve(rule, isShutNow);
-    })
-    .slice(0, MOST_OF_A_KIND);
+    isDialled(port) && now.every((rule) => !covers(rule, port) || letsIn(rule, us) === false);
+  const isOfSsh = ({ fromPort, toPort }: FirewallRule): boolean => firstPort(fromPort, toPort, isFree) === undefined;
+  const isGone = (rule: FirewallRule): boolean => !isOfSsh(rule) && !isWithin(rule, claim.rules);
 
+  const open = prove(
+    now.filter((rule) => !isOfSsh(rule)),
+    us,
+    isDialled,
+  );
+  const revoked = prove((claim.before?.ingressRules ?? []).filter(isGone), us, isShutNow);
+  const isSpare = (port: number): boolean => isFree(port) && !now.some((rule) => covers(rule, port));
+  const spare = isMapped ? [...publicPorts.keys()].filter(isSpare).slice(0, SPARES) : sparePorts(isSpare);
   return {
-    open: once(open).map(mapped),
-    spare: sparePorts((port) => isFree(port) && !now.some((rule) => covers(rule, port)), [...publicPorts.keys()]).map(
-      mapped,
-    ),
-    revoked: once(revoked).map((one) => mapped({ ...one, isRevoked: true })),
-    unproved: candidates.filter((rule) => !provable.includes(rule)).map(ruleInWords),
+    open: once(open.ports).map(mapped),
+    spare: spare.map((port) => mapped({ port })),
+    revoked: once(revoked.ports).map((one) => mapped({ ...one, isRevoked: true })),
+    unproved: [
+      ...(spare.length === 0
+        ? [`that a port without a rule is shut: there is none${isMapped ? ' that is mapped' : ''}`]
+        : []),
+      ...open.others.map((rule) => `rule ${rule}`),
+      ...revoked.others.map((rule) => `rule ${rule} is gone`),
+    ],
   };
 }
 
-/** First those that can be dialled: what nobody maps is shut whatever the firewall does. */
-function sparePorts(isSpare: (port: number) => boolean, mapped: readonly number[]): PortToProve[] {
-  const ports = mapped.filter(isSpare).slice(0, SPARES);
+/** One port of each rule for us, as far as there is one that fits; the other rules in words. */
+function prove(
+  rules: readonly FirewallRule[],
+  us: string | undefined,
+  fits: (port: number) => boolean,
+): { ports: PortToProve[]; others: string[] } {
+  const ports = rules
+    .filter((rule) => letsIn(rule, us) === true)
+    .flatMap((rule) => toProve(rule, fits))
+    .slice(0, MOST_OF_A_KIND);
+  const proved = new Set(ports.map(({ rule }) => rule));
+  return { ports, others: rules.map(ruleInWords).filter((rule) => !proved.has(rule)) };
+}
+
+/** Whether all that the rule opens is open by these, too. */
+function isWithin(rule: FirewallRule, rules: FirewallRules): boolean {
+  const allowed = normaliseRules(rules).ingressRules;
+  const opened = normaliseRules({ ingressRules: [rule], egressRules: [] }).ingressRules;
+  return opened.every(({ fromPort, toPort, ipRanges }) => {
+    const around = allowed.filter((other) => covers(other, fromPort) && covers(other, toPort));
+    const isForAll = around.some((other) => other.ipRanges.length === 0);
+    const isForEach = ipRanges.every((range) => around.some((other) => other.ipRanges.includes(range)));
+    return isForAll || (ipRanges.length > 0 && isForEach);
+  });
+}
+
+function sparePorts(isSpare: (port: number) => boolean): number[] {
+  const ports: number[] = [];
   while (ports.length < SPARES) {
     const isNew = (port: number): boolean => isSpare(port) && !ports.includes(port);
     const next = firstPort(FIRST_SPARE, LAST, isNew) ?? firstPort(UNPRIVILEGED, FIRST_SPARE, isNew);
     if (next === undefined) break;
     ports.push(next);
   }
-  return ports.map((port) => ({ port }));
+  return ports;
 }
 
 function toProve(rule: FirewallRule, fits: (port: number) => boolean): PortToProve[] {

@@ -126,10 +126,8 @@ function notProved(plan: PortsToProve, witnessed: readonly Witnessed[], isBlind:
   const hasNone = ({ port }: PortToProve) => !witnessed.some((one) => one.port === port);
   return [
     ...(isBlind ? ['the address maps ports: rules are not proved open'] : []),
-    ...(plan.spare.length === 0 ? ['every port is allowed: none can be proved shut'] : []),
-    ...(isBlind ? [] : [...plan.open.filter(hasNone).map(({ rule }) => rule), ...plan.unproved]).map(
-      (rule) => `not proved: rule ${rule}`,
-    ),
+    ...(isBlind ? [] : plan.open.filter(hasNone).map(({ rule }) => `not proved: rule ${rule}`)),
     ...plan.revoked.filter(hasNone).map(({ rule }) => `not proved: rule ${rule} is gone`),
+    ...plan.unproved.map((what) => `not proved: ${what}`),
   ];
 }
