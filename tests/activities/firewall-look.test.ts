@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { look, type Witnessed } from '../../src/activities/firewall/verdict.js';
+import { look } from '../../src/activities/firewall/verdict.js';
 import { SshError, type SshFailure } from '../../src/activities/ssh-probe.js';
 
 const SSH_PORT = 22;
@@ -8,16 +8,14 @@ const SPARE = 9_999;
 
 /** One look at a port that nobody may reach, where each port is met as listed; all others answer. */
 function lookAt(met: Record<number, SshFailure>) {
-  const shut: Witnessed[] = [
-    { port: SPARE, listener: { port: SPARE, isAlive: async () => true, end: () => undefined } },
-  ];
+  const scene = { shut: [{ port: SPARE }], open: [], listener: { answering: async () => [SPARE] } };
   const dial = async (port: number): Promise<Duplex> => {
     const failure = met[port];
     if (failure) throw new SshError(failure, `port ${port}`);
     return Duplex.from(['hello']);
   };
   const until = () => ({ timeoutMs: 5_000 });
-  return look({ shut, open: [], connection: { dial }, sshPort: SSH_PORT, isBlind: false, word: 'word', until });
+  return look({ ...scene, connection: { dial }, sshPort: SSH_PORT, isBlind: false, word: 'word', until });
 }
 
 describe('a look at a port that must be shut', () => {

@@ -122,6 +122,22 @@ describe.skipIf(netnsMissing)(`the proof of a real firewall${why}`, () => {
     expect(await prove({ rules: NO_RULES })).toContain('answers inside and not from outside (silent)');
   });
 
+  it('needs few sessions of sshd’s, however many rules there are', async () => {
+    await host.stopSshd();
+    await host.startSshd(key, { hostKey: makeKey(), config: ['AllowTcpForwarding no', 'MaxSessions 3'] });
+    const six = [1, 2, 3, 4, 5, 6];
+    const rules = ingress(...six.map((n) => rule(8_000 + 2 * n)));
+    await apply(rules);
+    const evidence = await prove({ rules, before: ingress(...six.map((n) => rule(9_000 + 2 * n))) });
+    for (const n of six) {
+      expect(evidence).toContain(`port ${8_000 + 2 * n} (rule ${8_000 + 2 * n}) answers from outside`);
+      expect(evidence).toContain(
+        `port ${9_000 + 2 * n} (rule ${9_000 + 2 * n}, taken away) answers inside and not from`,
+      );
+    }
+    await expect.poll(listening).toEqual([]);
+  });
+
   /** A machine that lacks these programs. */
   async function without(tools: readonly string[], work: () => Promise<void>): Promise<void> {
     for (const tool of tools)

@@ -5,17 +5,17 @@ import type { SshConnection } from '../ssh/connection.js';
 import type { Until } from '../ssh/readiness.js';
 import type { SshTarget } from '../ssh/target.js';
 import type { FirewallClaim } from '../types.js';
-import { startListener, type Where } from './listener.js';
+import { type Listener, startListener } from './listener.js';
 import { choosePorts, type PortsToProve, type PortToProve } from './ports.js';
 import { lookAround } from './surroundings.js';
-import { FirewallError, look, type Witnessed } from './verdict.js';
+import { FirewallError, look } from './verdict.js';
 
 /*
  * The proof that a firewall holds, over a connection that has just shown that SSH answers from outside:
  *
- *   1. a listener on each port to prove, which answers when asked from inside;
+ *   1. a listener on the ports to prove, which answers when asked from inside;
  *   2. the same ports dialled from here: what a rule allows must answer, and nothing else may;
- *   3. from inside again: the listeners behind the shut ports are still there, so that it was the firewall.
+ *   3. from inside again: it is still there behind the shut ports, so that it was the firewall.
  *
  * A vendor's firewall takes effect when it does: 2 and 3 are repeated for a while before they count against it.
  */
@@ -54,28 +54,37 @@ export async function proveFirewall(
     word: `slipway-${randomBytes(4).toString('hex')}`,
     isRoot: target.user === 'root',
   };
-  const listen = (wanted: readonly PortToProve[]) => listenOn(connection, wanted, where, until);
+  const ports = [...plan.spare, ...plan.revoked, ...(isBlind ? [] : plan.open)].map(({ port }) => port);
   // A machine that has just booted is busy: that nothing listens yet says nothing about its firewall.
   const witnessBy = performance.now() + Math.min(WITNESS_FACTOR * settleMs, until().timeoutMs);
-  const findSpare = async (gapMs: number): Promise<Witnessed[]> => {
-    const found = await listenOnFirst(connection, plan.spare, where, until);
-    if (found.length > 0 || plan.spare.length === 0 || performance.now() + gapMs >= witnessBy) return found;
+  const listen = async (gapMs: number): Promise<Listener> => {
+    const listener = await startListener(connection, ports, where, until);
+    const isEnough = plan.spare.length === 0 || plan.spare.some(isOn(listener));
+    if (isEnough || performance.now() + gapMs >= witnessBy) return listener;
+    listener.end();
     report?.(noWitness(plan.spare).message);
     await pause(gapMs, until().signal);
-    return await findSpare(Math.min(gapMs * 2, gaps.maxMs));
+    return await listen(Math.min(gapMs * 2, gaps.maxMs));
   };
-  const [spare, revoked, open] = await Promise.all([
-    findSpare(gaps.firstMs),
-    listen(plan.revoked),
-    isBlind ? [] : listen(plan.open),
-  ]);
-  const shut = [...spare, ...revoked];
+  const listener = await listen(gaps.firstMs);
+  const spare = plan.spare.filter(isOn(listener)).slice(0, 1);
+  const shut = [...spare, ...plan.revoked.filter(isOn(listener))];
+  const open = isBlind ? [] : plan.open.filter(isOn(listener));
   try {
     if (plan.spare.length > 0 && spare.length === 0) throw noWitness(plan.spare);
     const endsAt = performance.now() + Math.min(settleMs, until().timeoutMs);
     let gapMs = gaps.firstMs;
     for (;;) {
-      const verdict = await look({ shut, open, connection, sshPort: target.port, isBlind, word: where.word, until });
+      const verdict = await look({
+        shut,
+        open,
+        listener,
+        connection,
+        sshPort: target.port,
+        isBlind,
+        word: where.word,
+        until,
+      });
       if (verdict.holds) return [...verdict.evidence, ...notProved(plan, [...shut, ...open], isBlind)];
       report?.(verdict.error.message);
       if (performance.now() + gapMs >= endsAt) throw verdict.error;
@@ -83,34 +92,12 @@ export async function proveFirewall(
       gapMs = Math.min(gapMs * 2, gaps.maxMs);
     }
   } finally {
-    for (const { listener } of [...shut, ...open]) listener.end();
+    listener.end();
   }
 }
 
-/** Those of the ports on which something answers inside. */
-async function listenOn(
-  connection: SshConnection,
-  wanted: readonly PortToProve[],
-  where: Where,
-  until: Until,
-): Promise<Witnessed[]> {
-  const each = await Promise.all(
-    wanted.map(async (one) => ({ ...one, listener: await startListener(connection, one.port, where, until) })),
-  );
-  return each.filter((one): one is Witnessed => one.listener !== undefined);
-}
-
-async function listenOnFirst(
-  connection: SshConnection,
-  wanted: readonly PortToProve[],
-  where: Where,
-  until: Until,
-): Promise<Witnessed[]> {
-  for (const one of wanted) {
-    const listener = await startListener(connection, one.port, where, until);
-    if (listener) return [{ ...one, listener }];
-  }
-  return [];
+function isOn({ ports }: Listener): (one: PortToProve) => boolean {
+  return ({ port }) => ports.includes(port);
 }
 
 function noWitness(ports: readonly PortToProve[]): FirewallError {
@@ -122,7 +109,7 @@ function noWitness(ports: readonly PortToProve[]): FirewallError {
 }
 
 /** What the evidence does not cover, said in it. */
-function notProved(plan: PortsToProve, witnessed: readonly Witnessed[], isBlind: boolean): string[] {
+function notProved(plan: PortsToProve, witnessed: readonly PortToProve[], isBlind: boolean): string[] {
   const hasNone = ({ port }: PortToProve) => !witnessed.some((one) => one.port === port);
   return [
     ...(isBlind ? ['the address maps ports: rules are not proved open'] : []),

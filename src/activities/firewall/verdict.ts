@@ -24,14 +24,11 @@ export class FirewallError extends Error {
   }
 }
 
-/** A port on which something answers inside. */
-export interface Witnessed extends PortToProve {
-  listener: Listener;
-}
-
 export interface Scene {
-  shut: readonly Witnessed[];
-  open: readonly Witnessed[];
+  /** Ports on which something answers inside. */
+  shut: readonly PortToProve[];
+  open: readonly PortToProve[];
+  listener: Pick<Listener, 'answering'>;
   connection: Pick<SshConnection, 'dial'>;
   /** Where SSH is dialled. */
   sshPort: number;
@@ -48,8 +45,17 @@ export type Verdict = { holds: true; evidence: string[] } | { holds: false; erro
  * port is silent only while that one answers.
  * @throws {SshError} when it does not, or nobody could look.
  */
-export async function look({ shut, open, connection, sshPort, isBlind, word, until }: Scene): Promise<Verdict> {
-  const meet = async (one: Witnessed) => ({
+export async function look({
+  shut,
+  open,
+  listener,
+  connection,
+  sshPort,
+  isBlind,
+  word,
+  until,
+}: Scene): Promise<Verdict> {
+  const meet = async (one: PortToProve) => ({
     ...one,
     met: await lookFromOutside(connection, one.publicPort ?? one.port, until().signal),
   });
@@ -74,10 +80,12 @@ export async function look({ shut, open, connection, sshPort, isBlind, word, unt
     const asItShould = right.length > 0 ? `; as it should be: ${right.join('; ')}` : '';
     return no(leaks.length > 0 ? 'leaks' : 'shut', `${wrong.join('; ')}${asItShould}`);
   }
-  for (const one of silent) {
-    if (await one.listener.isAlive(until)) continue;
-    return no('no-witness', `${inWords(one)} does not answer from outside, and its listener was gone by then`);
-  }
+  const alive = await listener.answering(
+    silent.map(({ port }) => port),
+    until,
+  );
+  const lost = silent.find(({ port }) => !alive.includes(port));
+  if (lost) return no('no-witness', `${inWords(lost)} does not answer from outside, and its listener was gone by then`);
   const strange = [...metShut, ...metOpen].filter(isStrange);
   return {
     holds: true,
