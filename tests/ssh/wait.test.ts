@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { publicKeyOf, waitForSsh } from '../../src/activities/ssh-probe.js';
+import { isGpu } from '../../src/domain/gpu.js';
 import { freePort, makeKey, type Served, type Shell, serveSsh, serveTcp, target } from './servers.js';
 
 let key: string;
@@ -154,6 +155,34 @@ describe('the GPUs', () => {
     expect(probe).toMatchObject({ ok: false, failure: 'command-failed' });
     expect(probe.evidence).toMatch(/find 2 GPUs \("NVIDIA H100 80GB HBM3"\)/);
     expect(commands.filter((command) => command === 'nvidia-smi -L')).toHaveLength(1);
+  });
+
+  it.each([
+    ['is not taken for the whole', 'A100', 'command-failed'],
+    ['is found where it was ordered', 'A100 MIG 1g.10gb', undefined],
+  ])('of which there is a slice: it %s', async (_how, ordered, failure) => {
+    const stdout =
+      'GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77)\n' +
+      '  MIG 1g.10gb     Device  0: (UUID: MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f)\n';
+    const { port } = await machine(answers({ 'nvidia-smi -L': { exit: 0, stdout } }));
+    const gpus = { count: 1, isExpected: (name: string) => isGpu(name, ordered) };
+    const probe = await waitForSsh(target(port, key), { ...LONG, gpus });
+    expect(probe).toMatchObject(failure ? { ok: false, failure } : { ok: true });
+    expect(probe.evidence).toContain('1 GPUs ("NVIDIA A100-SXM4-80GB MIG 1g.10gb")');
+  });
+
+  it('are counted slice by slice where they are cut up, whole where they are not', async () => {
+    const names: string[] = [];
+    const stdout =
+      'GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-69efa595)\n' +
+      '  MIG 3g.20gb     Device  0: (UUID: MIG-GPU-69efa595/1/0)\n' +
+      '  MIG 1c.3g.20gb  Device  1: (UUID: MIG-GPU-69efa595/2/0)\n' +
+      'GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-3f5d8b27)\n';
+    const { port } = await machine(answers({ 'nvidia-smi -L': { exit: 0, stdout } }));
+    const gpus = { count: 3, isExpected: (name: string) => names.push(name) > 0 };
+    expect(await waitForSsh(target(port, key), { ...LONG, gpus })).toMatchObject({ ok: true });
+    const whole = 'NVIDIA A100-SXM4-40GB';
+    expect(names).toEqual([`${whole} MIG 3g.20gb`, `${whole} MIG 1c.3g.20gb`, whole]);
   });
 
   it('are waited for while the driver comes up', async () => {

@@ -70,11 +70,20 @@ async function checkGpus(connection: SshConnection, { count, isExpected }: Gpus,
 
 async function listGpus(connection: SshConnection, until: Until): Promise<string[]> {
   const nvidia = await connection.run('nvidia-smi -L', until(LOOK_MS));
-  if (nvidia.exitCode === 0) return matches(nvidia.stdout, /^GPU \d+: (.*?)(?: \(UUID: .*)?$/gm);
+  if (nvidia.exitCode === 0) return nvidiaDevices(nvidia.stdout);
   const amd = await connection.run('rocm-smi --showproductname', until(LOOK_MS));
   if (amd.exitCode === 0) return matches(amd.stdout, /^GPU\[\d+\]\s*:\s*Card Series:\s*(.*?)\s*$/gim);
   const exits = `nvidia-smi exited ${nvidia.exitCode}, rocm-smi ${amd.exitCode}`;
   throw new SshError('command-failed', `we are in, and no GPU driver answers: ${exits}`);
+}
+
+/** A device a line; below one that is cut up (MIG) its slices stand, indented: they are what there is to be had, then. */
+function nvidiaDevices(text: string): string[] {
+  return text.split(/^(?=GPU \d+: )/m).flatMap((device) => {
+    const parents = matches(device, /^GPU \d+: (.*?)(?: \(UUID: .*)?$/gm);
+    const slices = matches(device, /^\s+MIG (\S+)\s+Device\s+\d+:/gm);
+    return slices.length === 0 ? parents : slices.map((profile) => `${parents[0]} MIG ${profile}`);
+  });
 }
 
 function matches(text: string, pattern: RegExp): string[] {
