@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { publicKeyOf, waitForSsh } from '../../src/activities/ssh-probe.js';
 import { isGpu } from '../../src/domain/gpu.js';
@@ -58,6 +59,24 @@ describe('a machine on its way up', () => {
     });
     expect(await waitForSsh(target(port, key), LONG)).toMatchObject({ ok: true });
     expect(boots).toBe(2);
+  });
+
+  it('must stay who it was when it first let us in', async () => {
+    const first = await machine((_command, connection) => {
+      connection.end();
+      return undefined;
+    });
+    const impostor = await serveSsh({ hostKeys: [key] });
+    let connections = 0;
+    const address = await serveTcp((socket) => {
+      const behind = connect(connections++ === 0 ? first.port : impostor.port, '127.0.0.1');
+      behind.on('error', () => undefined);
+      socket.pipe(behind).pipe(socket);
+    });
+    open.push(impostor, address);
+    const probe = await waitForSsh(target(address.port, key), LONG);
+    expect(probe).toMatchObject({ ok: false, failure: 'wrong-host-key' });
+    expect(impostor.attempts).toEqual([]);
   });
 
   it.each([

@@ -15,22 +15,25 @@ export interface ProbeOptions extends Bounds {
 export async function probeSsh(target: SshTarget, options: ProbeOptions): Promise<SshProbe> {
   const { commands = ['true'], timeoutMs, signal } = options;
   const endsAt = performance.now() + timeoutMs;
-  const { isFinal: _, ...probe } = await toProbe(target, { timeoutMs, signal }, async (connection) => {
+  const probe = await toProbe(target, { timeoutMs, signal }, async (connection) => {
     const words: string[] = [];
     for (const command of commands) {
       words.push(await mustSucceed(connection, command, { timeoutMs: endsAt - performance.now(), signal }));
     }
     return words;
   });
-  return probe;
+  return probe.ok ? probe : { ok: false, failure: probe.failure, evidence: probe.evidence };
 }
 
-/** Connects, lets `prove` look around, and says what came of it. `prove` returns its evidence. */
+/**
+ * Connects, lets `prove` look around, and says what came of it. `prove` returns its evidence. A failure has the host key, too,
+ * if we came as far as to log in.
+ */
 export async function toProbe(
   target: SshTarget,
   bounds: Bounds,
   prove: (connection: SshConnection) => Promise<string[]>,
-): Promise<SshProbe & { isFinal?: boolean }> {
+): Promise<SshProbe & { hostKey?: string; isFinal?: boolean }> {
   let connection: SshConnection | undefined;
   try {
     connection = await openSsh(target, bounds);
@@ -38,7 +41,8 @@ export async function toProbe(
     return { ok: true, hostKey: connection.hostKey, evidence: [connection.evidence, ...words].join('; ') };
   } catch (error) {
     if (!(error instanceof SshError)) throw error;
-    return { ok: false, failure: error.failure, evidence: error.message, isFinal: error.isFinal };
+    const { failure, message: evidence, isFinal } = error;
+    return { ok: false, failure, evidence, isFinal, ...(connection && { hostKey: connection.hostKey }) };
   } finally {
     connection?.close();
   }

@@ -22,7 +22,8 @@ export interface WaitOptions extends Readiness {
 
 /**
  * Tries until the machine is ready (see `Readiness`), the deadline passes, or waiting cannot mend what was seen:
- * another host key (at once), a key refused for the whole grace, cloud-init failed, the wrong GPUs.
+ * another host key than the pinned one, or than the one that first let us in (at once), a key refused for the whole
+ * grace, cloud-init failed, the wrong GPUs.
  *
  * @returns the first success, or the last failure. @throws as `probeSsh` and `prove` do.
  */
@@ -36,15 +37,19 @@ export async function waitForSsh(target: SshTarget, options: WaitOptions): Promi
     signal,
   });
   let rejectedSince: number | undefined;
+  let { pinnedHostKey } = target;
   let gapMs = firstMs;
 
   for (let attempt = 1; ; attempt++) {
-    const { isFinal, ...probe } = await toProbe(target, until(attemptMs), async (connection) => [
+    const known = { ...target, ...(pinnedHostKey !== undefined && { pinnedHostKey }) };
+    const { isFinal, ...probe } = await toProbe(known, until(attemptMs), async (connection) => [
       ...(await proveReadiness(connection, options, until)),
       ...((await options.prove?.(connection, until)) ?? []),
     ]);
     onAttempt?.(probe.evidence);
     if (probe.ok) return probe;
+    // Pinned as soon as it let us in, not when it is ready: the next attempt runs commands there, some as root.
+    pinnedHostKey ??= probe.hostKey;
 
     const now = performance.now();
     rejectedSince = probe.failure === 'key-rejected' ? (rejectedSince ?? now) : undefined;
@@ -52,7 +57,7 @@ export async function waitForSsh(target: SshTarget, options: WaitOptions): Promi
     if (isFinal || isRefusedForGood || now + gapMs >= endsAt) {
       const tried =
         attempt === 1 ? 'tried once' : `tried ${attempt} times in ${Math.round((now - startedAt) / 1000)} s`;
-      return { ...probe, evidence: `${probe.evidence} (${tried})` };
+      return { ok: false, failure: probe.failure, evidence: `${probe.evidence} (${tried})` };
     }
     await pause(gapMs, signal);
     gapMs = Math.min(gapMs * 2, maxMs);
