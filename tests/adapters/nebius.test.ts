@@ -487,6 +487,7 @@ describe('a create', () => {
     });
     const [key = ''] = PUBLIC_KEY.split(' ann');
     expect(JSON.stringify(message)).toContain(key);
+    for (const port of [22, 2222]) expect(JSON.stringify(message)).toContain(`ufw allow ${port}/tcp`);
     expect(metadata?.['x-idempotency-key']).toBe(toIdempotencyKey('nebius-main', 'ref-1-1', 'project-e00one'));
     expect(metadata?.['x-idempotency-key']).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
   });

@@ -105,6 +105,16 @@ describe('new rules for a firewall in use', () => {
     expect(steps.filter((step) => step.startsWith('close'))).toEqual([]);
   });
 
+  it('leave SSH open for published ports where the machine has it, and nowhere else', () => {
+    const alternate = '### tuple ### allow tcp 2222 0.0.0.0/0 any 0.0.0.0/0 in';
+    const published = (present: string, sshPort?: number): string[] => {
+      const { text } = renderHostChange(NO_RULES, present, sshPort);
+      return [...text.matchAll(/^-A DOCKER-USER -p tcp .*--ctorigdstport (\d+)/gm)].map(([, port = '']) => port);
+    };
+    expect(published('')).toEqual(['22', '22']); // IPv4 and IPv6
+    expect(new Set(published(alternate, 2_200))).toEqual(new Set(['22', '2200', '2222']));
+  });
+
   it('leave IPv6 out of the comparison where UFW does', () => {
     const rules = ingress({ fromPort: 443, toPort: 443, ipRanges: [] });
     const present = [ssh('0.0.0.0/0'), '### tuple ### allow any 443 0.0.0.0/0 any 0.0.0.0/0 in', 'IPV6=no'].join('\n');

@@ -44,7 +44,7 @@ describe('the launch script', () => {
   ])(
     'fills DOCKER-USER for %s in the contract’s order, matching the published port and not the container’s',
     (tool, network) => {
-      const lines = renderLaunchScript(RULES)
+      const lines = renderLaunchScript(RULES, { sshPorts: [2222] })
         .split('\n')
         .filter((line) => line.startsWith(`${tool} `));
       const original = (port: string, proto: string): string =>
@@ -64,6 +64,8 @@ describe('the launch script', () => {
           '-i cali+ -o cali+ -j ACCEPT',
           '-i lo -j ACCEPT',
           '-i wt0 -j ACCEPT',
+          original('22', 'tcp'),
+          original('2222', 'tcp'),
           `-s ${network} ${original('443', 'tcp')}`,
           `-s ${network} ${original('443', 'udp')}`,
           original('8000:8010', 'tcp'),

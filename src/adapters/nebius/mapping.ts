@@ -34,6 +34,8 @@ export const STATUS: Readonly<Record<string, LifecycleStatus>> = {
 
 export const CAPABILITIES: InstanceCapability[] = ['change-instance-type', 'stop-start-instance', 'tags'];
 const SSH_USER = 'ubuntu';
+/** Open beside 22: spec/contract.md 8.1. */
+const ALTERNATE_SSH_PORT = 2222;
 /** The vendor's limit for `cloud_init_user_data`, in characters. */
 const USER_DATA_LENGTH = 32_768;
 const IMAGE_FAMILY = { gpu: 'ubuntu24.04-cuda13.0', cpu: 'ubuntu24.04-driverless' } as const;
@@ -122,7 +124,10 @@ export type Launch = (place: { projectId: string; subnetId: string }) => CreateI
 export function toLaunch(attrs: CreateInstanceAttrs): Launch {
   const { firewallRules, publicKeys, imageId, diskSize, userDataBase64 } = attrs;
   const { platform, preset } = splitTypeName(attrs.instanceType);
-  const cloudConfig = renderCloudConfig(firewallRules, { publicKeys: [...new Set(publicKeys)] });
+  const cloudConfig = renderCloudConfig(firewallRules, {
+    publicKeys: [...new Set(publicKeys)],
+    sshPorts: [ALTERNATE_SSH_PORT],
+  });
   const callers = userDataBase64 === undefined ? undefined : toText(userDataBase64);
   const userData = toUserData({ cloudConfig, callers });
   if ([...userData].length > USER_DATA_LENGTH) {

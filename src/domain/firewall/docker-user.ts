@@ -14,6 +14,7 @@ export const DOCKER_HOOK = '/etc/systemd/system/docker.service.d/10-slipway-fire
 /** The `-` keeps a failing firewall script from failing Docker. */
 export const DOCKER_HOOK_TEXT = `[Service]\nExecStartPost=-${DOCKER_SCRIPT}\n`;
 
+const SSH_PORT = 22;
 const BRIDGES = ['docker0', 'br+'];
 const PODS = ['cni+', 'cali+'];
 
@@ -22,8 +23,9 @@ const PODS = ['cni+', 'cali+'];
  *
  * A published port is matched by the port the caller dialled (`--ctorigdstport`): here its destination is already
  * translated, and with `-p 8080:80` a plain `--dport 8080` would never match. `rules` are checked and in normal form.
+ * SSH's ports are open as they are in UFW, for a container that is the workload and has SSH itself (decision 0026).
  */
-export function renderDockerScript(rules: FirewallRules): string {
+export function renderDockerScript(rules: FirewallRules, sshPorts: readonly number[] = [SSH_PORT]): string {
   const grants = grantsOf(rules.ingressRules);
   return [
     '#!/bin/sh',
@@ -31,10 +33,10 @@ export function renderDockerScript(rules: FirewallRules): string {
     'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     '# Docker may be at its own rules right now: wait for the lock instead of losing a line.',
     'iptables() { command iptables -w 30 "$@"; }',
-    ...chain('iptables', grants.filter(isForIpv4)),
+    ...chain('iptables', grants.filter(isForIpv4), sshPorts),
     'command -v ip6tables >/dev/null 2>&1 || exit 0',
     'ip6tables() { command ip6tables -w 30 "$@"; }',
-    ...chain('ip6tables', grants.filter(isForIpv6)),
+    ...chain('ip6tables', grants.filter(isForIpv6), sshPorts),
     'exit 0',
     '',
   ].join('\n');
@@ -44,13 +46,16 @@ export function renderDockerScript(rules: FirewallRules): string {
  * The same chains for `iptables-restore --noflush` and `ip6tables-restore --noflush`: each is exchanged in one
  * transaction, where a flush would leave published ports open until the last line is back.
  */
-export function renderDockerTables(rules: FirewallRules): { ipv4: string; ipv6: string } {
+export function renderDockerTables(
+  rules: FirewallRules,
+  sshPorts: readonly number[] = [SSH_PORT],
+): { ipv4: string; ipv6: string } {
   const grants = grantsOf(rules.ingressRules);
   const table = (mine: readonly Grant[]): string =>
     [
       '*filter',
       ':DOCKER-USER - [0:0]', // makes the chain, or empties it, in the same transaction
-      ...chainRules(mine).map((rule) => `-A DOCKER-USER ${rule}`),
+      ...chainRules(mine, sshPorts).map((rule) => `-A DOCKER-USER ${rule}`),
       'COMMIT',
       '',
     ].join('\n');
@@ -65,7 +70,7 @@ function isForIpv6({ cidr }: Grant): boolean {
   return cidr === undefined || isIpv6(cidr);
 }
 
-function chainRules(grants: readonly Grant[]): string[] {
+function chainRules(grants: readonly Grant[], sshPorts: readonly number[]): string[] {
   const interfaces = [...BRIDGES, ...PODS];
   return [
     '-m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT',
@@ -73,23 +78,26 @@ function chainRules(grants: readonly Grant[]): string[] {
     ...interfaces.map((name) => `-i ${name} -o ${name} -j ACCEPT`), //   and each other
     '-i lo -j ACCEPT', //  local access to published ports
     '-i wt0 -j ACCEPT', // NetBird's overlay
-    ...grants.flatMap(published),
+    ...sshPorts.map((port) => published('tcp', `${port}`)),
+    ...grants.flatMap(publishedGrant),
     '-j DROP',
   ];
 }
 
-function chain(iptables: string, grants: readonly Grant[]): string[] {
+function chain(iptables: string, grants: readonly Grant[], sshPorts: readonly number[]): string[] {
   return [
     `${iptables} -N DOCKER-USER 2>/dev/null`, // Docker may not have made it yet
     `${iptables} -F DOCKER-USER`,
-    ...chainRules(grants).map((rule) => `${iptables} -A DOCKER-USER ${rule}`),
+    ...chainRules(grants, sshPorts).map((rule) => `${iptables} -A DOCKER-USER ${rule}`),
   ];
 }
 
-function published({ fromPort, toPort, cidr }: Grant): string[] {
+function publishedGrant({ fromPort, toPort, cidr }: Grant): string[] {
   const ports = fromPort === toPort ? `${fromPort}` : `${fromPort}:${toPort}`;
   const source = cidr === undefined ? '' : `-s ${cidr} `;
-  return ['tcp', 'udp'].map(
-    (proto) => `${source}-p ${proto} -m conntrack --ctorigdstport ${ports} --ctdir ORIGINAL -j ACCEPT`,
-  );
+  return ['tcp', 'udp'].map((proto) => source + published(proto, ports));
+}
+
+function published(proto: string, ports: string): string {
+  return `-p ${proto} -m conntrack --ctorigdstport ${ports} --ctdir ORIGINAL -j ACCEPT`;
 }

@@ -54,7 +54,9 @@ export function renderHostChange(rules: FirewallRules, present: string, sshPort 
   mustFit(rules, { kind: 'host' });
   if (!isPort(sshPort)) throw new RulesRefusedError([{ path: 'sshPort', message: 'must be a port from 1 to 65535' }]);
   const wanted = normaliseRules(rules);
-  const { open, close } = compareUfw(wanted, parseUfwPresent(present), !/^IPV6=no/m.test(present));
+  const has = parseUfwPresent(present);
+  const { open, close } = compareUfw(wanted, has, !/^IPV6=no/m.test(present));
+  const kept = has.filter((rule) => isSsh(rule, SSH_PORTS)).map(({ fromPort }) => fromPort);
   const steps = [
     { words: 'keep SSH open', commands: [...new Set([22, sshPort])].map((port) => `ufw allow ${port}/tcp`) },
     ...open.map(({ side, grant: { cidr, ...ports } }) => {
@@ -62,7 +64,10 @@ export function renderHostChange(rules: FirewallRules, present: string, sshPort 
       return { words: inWords('open', side, rule), commands: ufwRuleCommands('open', side, rule) };
     }),
     ...closings(close.filter((rule) => !isSsh(rule, [...SSH_PORTS, sshPort]))),
-    publishedPorts(wanted),
+    publishedPorts(
+      wanted,
+      [...new Set([22, sshPort, ...kept])].sort((a, b) => a - b),
+    ),
     { words: 'keep the firewall on', commands: ["{ ufw status | grep -q '^Status: active' || ufw --force enable; }"] },
   ];
   const text = [
@@ -125,13 +130,13 @@ function inWords(change: 'open' | 'close', side: keyof FirewallRules, rule: Para
 }
 
 /** The script that Docker's hook runs is replaced first, so that a Docker that starts now has the new rules too. */
-function publishedPorts(rules: FirewallRules): Step {
-  const { ipv4, ipv6 } = renderDockerTables(rules);
+function publishedPorts(rules: FirewallRules, sshPorts: readonly number[]): Step {
+  const { ipv4, ipv6 } = renderDockerTables(rules, sshPorts);
   return {
     words: 'the rules for published container ports',
     commands: [
       `mkdir -p ${DOCKER_SCRIPT.slice(0, DOCKER_SCRIPT.lastIndexOf('/'))}`,
-      `${hereDocument(`cat >${DOCKER_SCRIPT}.new`, renderDockerScript(rules))}chmod 0755 ${DOCKER_SCRIPT}.new`,
+      `${hereDocument(`cat >${DOCKER_SCRIPT}.new`, renderDockerScript(rules, sshPorts))}chmod 0755 ${DOCKER_SCRIPT}.new`,
       `mv ${DOCKER_SCRIPT}.new ${DOCKER_SCRIPT}`,
       hereDocument('iptables-restore -w 30 --noflush', ipv4) +
         `if ip6tables -w 30 -S INPUT; then\n${hereDocument('ip6tables-restore -w 30 --noflush', ipv6)}true; fi`,

@@ -26,7 +26,7 @@ export function toHostFirewall(rules: FirewallRules, { sshPorts = [] }: HostOpti
   const open = [22, ...[...new Set(sshPorts)].filter((port) => port !== 22).sort((a, b) => a - b)];
   return {
     files: [
-      { path: DOCKER_SCRIPT, mode: '0755', text: renderDockerScript(normal) },
+      { path: DOCKER_SCRIPT, mode: '0755', text: renderDockerScript(normal, open) },
       { path: DOCKER_HOOK, mode: '0644', text: DOCKER_HOOK_TEXT },
     ],
     ufw: ufwCommands(normal, open),
