@@ -19,7 +19,8 @@ const TUPLE =
 
 /**
  * Reads what UFW keeps in `/etc/ufw/user.rules` and `user6.rules`: those rules that could be ours. Others (an interface,
- * a limit, a denial, a list of ports, a source port) say something that our rules cannot, and are left out.
+ * a limit, a denial, a list of ports, an application profile, no port at all, a source port) say something that our rules
+ * cannot, and are left out: they stay on the machine. docs/firewall-and-ssh.md names them.
  */
 export function parseUfwPresent(text: string): UfwRule[] {
   return [...text.matchAll(TUPLE)].flatMap(([, proto, from, to = from, destination = '', source = '', direction]) => {
