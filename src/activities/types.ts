@@ -132,7 +132,10 @@ export interface InstanceActivities {
    * Fails with the kind of the refusal, or UnknownOutcome when the machine may exist.
    */
   createInstance(input: CreateInput): Promise<Created>;
-  /** Looks with complete listings, twice and past the listing lag, for what an unanswered create may have made. */
+  /**
+   * Looks with complete listings, twice and past the listing lag since the answer was lost, for what an unanswered create
+   * may have made.
+   */
   resolveCreate(input: { offer: Offer; refId: RefId; attempt: number; since: IsoTime }): Promise<Resolved>;
   /** Looks once, at what `trust` allows. A get that finds nothing is `absent`. */
   lookAtInstance(input: MachineRef & { trust: Trust }): Promise<Looked>;

@@ -70,6 +70,14 @@ describe('a create whose answer was lost', () => {
     expect(state.attempts[0]?.failure).toBeUndefined();
   });
 
+  it('is looked up from when the answer was lost, not from when it was asked: it may have been made as late as that', () => {
+    const lost = later(START, 30_000);
+    const state = given(...LIVES.creating)
+      .when({ type: 'RecordCreateError', failure: failure('UnknownOutcome') }, lost)
+      .then({ type: 'CreateOutcomeUnknown' });
+    expect(state.attempts).toMatchObject([{ at: later(START, 1_000), unknownSince: lost }]);
+  });
+
   it('moves on once absence is proved, and counts the attempt as inconclusive', () => {
     const state = given(...unknown)
       .when({ type: 'RecordAbsent', evidence: 'two listings' })

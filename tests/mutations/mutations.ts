@@ -32,6 +32,13 @@ export const MUTATIONS: Mutation[] = [
     tests: ['tests/activities/create.test.ts'],
   },
   {
+    guard: 'the listing lag counted from when the create was asked for',
+    file: 'src/workflows/steps/placing.ts',
+    find: 'const { attempt, offer, at, unknownSince: since = at } = currentAttempt',
+    replace: 'const { attempt, offer, at: since } = currentAttempt',
+    tests: ['tests/workflows/witnesses.test.ts'],
+  },
+  {
     guard: 'a delete given up once it has taken too long',
     file: 'src/workflows/steps/ending.ts',
     find: "instance.record({ type: 'RecordDebt', failure: toFailureFact(error, 'WaitTimeout') });",

@@ -6,7 +6,10 @@ import { openSlipway, requestFor, type TestSlipway } from '../support/slipway.js
 describe('a cloud that does not tell the truth once', () => {
   let slipway: TestSlipway;
   beforeAll(async () => {
-    slipway = await openSlipway({ credential: { listingLagMs: 500 } });
+    slipway = await openSlipway({
+      simcloud: { timing: { listingLagMs: 800 } },
+      credential: { listingLagMs: 1_000 },
+    });
   });
   afterAll(async () => await slipway?.close());
 
@@ -27,6 +30,22 @@ describe('a cloud that does not tell the truth once', () => {
     expect(await cloud.control.report()).toMatchObject({ created: 1, doubled: 0 });
     const { attempts } = await client.describe(refId);
     expect(attempts).toHaveLength(1);
+    await client.terminate(refId);
+    await client.waitFor(refId, 'terminated');
+  }, 60_000);
+
+  it('is given the whole listing lag after the answer was lost, however long after it was first asked', async () => {
+    const { client, cloud } = slipway;
+    const { created: before } = await cloud.control.report();
+    const request = requestFor(slipway);
+    const { refId } = request;
+    const match = { tag: { refId } };
+    // Told to wait for longer than the lag; then the machine is made, and is not listed yet when the answer is lost.
+    await cloud.control.addFault({ operation: 'create', kind: 'rate-limited', retryAfterSeconds: 2, match });
+    await cloud.control.addFault({ operation: 'create', kind: 'drop-answer-after-work', match });
+    await client.provision(request);
+    expect(await client.waitFor(refId, 'ready', { timeoutMs: 30_000 })).toMatchObject({ adopted: true });
+    expect(await cloud.control.report()).toMatchObject({ created: before + 1, doubled: 0 });
     await client.terminate(refId);
     await client.waitFor(refId, 'terminated');
   }, 60_000);

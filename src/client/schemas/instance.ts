@@ -9,6 +9,7 @@ const attempt = z.object({
   offer: values.offer,
   at: values.time,
   outcome: z.enum(['open', 'unknown', 'created', 'failed']),
+  unknownSince: values.time.optional().describe('When the answer to the create was lost.'),
   failure: values.failure.optional(),
   failedAt: values.time.optional(),
 });

@@ -84,8 +84,10 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     case 'OfferRejected':
     case 'RequestRejected':
       return enter('placing', failAttempt(inPhase(state, event, 'creating'), event.failure, event.at), event);
-    case 'CreateOutcomeUnknown':
-      return changeAttempt(inPhase(state, event, 'creating'), { outcome: 'unknown', failure: event.failure });
+    case 'CreateOutcomeUnknown': {
+      const { at: unknownSince, failure } = event;
+      return changeAttempt(inPhase(state, event, 'creating'), { outcome: 'unknown', unknownSince, failure });
+    }
     case 'CreateConfirmedAbsent': {
       const { failure } = currentAttempt(state);
       const absent: FailureFact = {

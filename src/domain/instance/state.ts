@@ -18,6 +18,8 @@ export interface Attempt {
   offer: Offer;
   at: IsoTime;
   outcome: 'open' | 'unknown' | 'created' | 'failed';
+  /** When the answer was lost: what the create made may have come into being as late as that. */
+  unknownSince?: IsoTime;
   failure?: FailureFact;
   failedAt?: IsoTime;
 }

@@ -39,12 +39,12 @@ export async function create(instance: Instance, request: InstanceRequestInput):
 }
 
 /**
- * Looks until the listing lag has passed, for as long as the provider takes to answer: found is adopted, absent means
- * that nothing was created. Whatever goes wrong, it is not given up, for a machine may be billing; a `retry` makes it
- * look again at once.
+ * Looks until the listing lag has passed since the answer was lost, for as long as the provider takes to answer: found is
+ * adopted, absent means that nothing was created. Whatever goes wrong, it is not given up, for a machine may be billing;
+ * a `retry` makes it look again at once.
  */
 async function resolve(instance: Instance): Promise<void> {
-  const { attempt, offer, at: since } = currentAttempt(instance.state);
+  const { attempt, offer, at, unknownSince: since = at } = currentAttempt(instance.state);
   const { refId } = instance.state;
   const { resolveCreate } = activities('resolve', `look for what attempt ${attempt} at ${offerId(offer)} made`);
   const resolved = await instance.interruptible(() => resolveCreate({ offer, refId, attempt, since }));
