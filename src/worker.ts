@@ -30,6 +30,8 @@ export interface WorkerOptions {
   /** 0 replays the whole history at every task: tests want that. Default 1,000. */
   maxCachedWorkflows?: number;
   watchTiming?: Partial<WatchTiming>;
+  /** How long a stop lets calls under way finish, in ms. Default `SHUTDOWN_GRACE_MS`. */
+  shutdownGraceMs?: number;
   /** Default: where the config says, if it does. */
   openJournal?: () => Promise<Journal>;
   /** Temporal's own: for tracing, and for tests that break calls. */
@@ -103,7 +105,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     interceptors: withJournal(options.interceptors, facts),
     ...WORKER_TUNING,
     ...(options.maxCachedWorkflows !== undefined && { maxCachedWorkflows: options.maxCachedWorkflows }),
-    shutdownGraceTime: SHUTDOWN_GRACE_MS,
+    shutdownGraceTime: options.shutdownGraceMs ?? SHUTDOWN_GRACE_MS,
     shutdownForceTime: SHUTDOWN_FORCE_MS,
   });
   const done = worker.run().finally(async () => {

@@ -1,5 +1,6 @@
 import { activityInfo, Context, cancellationSignal, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { ProviderError } from '../domain/errors.js';
 import { type Patience, toApplicationFailure } from './failure.js';
 
 /** Often enough that a dead worker is noticed in seconds; the server throttles what is more. */
@@ -32,6 +33,8 @@ export async function alive<T>(work: (alive: Alive) => Promise<T>, options: Aliv
   try {
     return await work({ signal: leaving ? AbortSignal.any([cancelled, leaving]) : cancelled, report });
   } catch (error) {
+    // A create that was cut off may have worked, and cancelled it would be repeated by the next worker.
+    if (error instanceof ProviderError && error.kind === 'UnknownOutcome') throw toApplicationFailure(error, patience);
     if (cancelled.aborted) await Context.current().cancelled; // throws: cancelled, not failed
     if (leaving?.aborted) throw goingAway();
     throw toApplicationFailure(error, patience);

@@ -20,6 +20,7 @@ export interface SlipwayOptions {
   credential?: Record<string, unknown> | ((cloud: Simcloud) => Record<string, unknown>);
   maxCachedWorkflows?: number;
   watchTiming?: Partial<WatchTiming>;
+  shutdownGraceMs?: number;
   strays?: Config['strays'];
   /** More credentials, by a name that `credentialNamed` finds: for the same cloud, but for what names a provider. */
   others?: Record<string, Record<string, unknown>>;
@@ -72,6 +73,7 @@ export async function openSlipway(options: SlipwayOptions = {}): Promise<TestSli
       bundle: { codePath: inject('workflowBundle') },
       maxCachedWorkflows: more.maxCachedWorkflows ?? options.maxCachedWorkflows,
       watchTiming: more.watchTiming ?? options.watchTiming,
+      shutdownGraceMs: more.shutdownGraceMs ?? options.shutdownGraceMs,
       interceptors: options.interceptors,
       openJournal: more.openJournal ?? options.openJournal,
     });
