@@ -3,6 +3,7 @@ import type { Finding } from '../../src/domain/instance/index.js';
 import { type InstanceState, isStray } from '../../src/domain/instance/index.js';
 import { type Ask, answer, append, given, START, stateAfter } from '../support/given.js';
 import {
+  cloudInstance,
   debtOpened,
   failure,
   LIVES,
@@ -97,6 +98,21 @@ describe('a debt that a person releases, all the way', () => {
     const placing = releasedTurn(released);
     expect(placing).toMatchObject({ phase: 'placing', machine: undefined, ended: ['m-1'] });
     expect(play(placing, { type: 'PlaceNext' })).toMatchObject({ phase: 'creating', attempts: [{}, { attempt: 2 }] });
+  });
+
+  it('discarding, and the next create finds it alive: it is ours again, and ended like any other', () => {
+    const released = play(stateAfter(...TURNS['discarding with a debt']), { type: 'release', reason: 'gone, I think' });
+    const adopted = play(
+      releasedTurn(released),
+      { type: 'PlaceNext' },
+      { type: 'RecordCreated', instance: cloudInstance(), provider: 'sim', adopted: true },
+      { type: 'terminate', requestId: 'b' },
+    );
+    expect(adopted).toMatchObject({ machine: { cloudId: 'm-1' }, ended: [] });
+    const [began] = answer(adopted, { type: 'Reconcile' }, START);
+    expect(began).toMatchObject({ type: 'TerminationBegan', cloudId: 'm-1' });
+    const terminating = play(adopted, { type: 'Reconcile' }, { type: 'RecordDebt', failure: failure('NotYet') });
+    expect(terminating).toMatchObject({ phase: 'terminating', debts: [{ cloudId: 'm-1' }] });
   });
 
   it('terminating: the instance is over, on a person’s word', () => {

@@ -78,6 +78,19 @@ describe.concurrent('what cannot be deleted in time', () => {
     await relent(slipway, life);
   });
 
+  it('is ended all the same, when it was let go, is found alive by the next create, and is adopted', async () => {
+    const offers = [offerAt(slipway), offerAt(slipway, 'us-east-1')];
+    const policy = { ...SHORT, runningToSsh: '2s' };
+    const silent: OwnFault = { operation: 'create', kind: 'ssh-refused', delayMs: 4_000 };
+    const life = await begin(slipway, { offers, policy }, silent, refused);
+    await owing(slipway, life);
+    await slipway.client.release(life.refId, { reason: 'I take it for gone' });
+    expect(await life.until('ready')).toMatchObject({ adopted: true });
+    await relent(slipway, life);
+    await endAndProve(slipway, life);
+    expect(await life.machines()).toHaveLength(1);
+  });
+
   it('holds back the next offer too: a machine that failed is never replaced before it is proved gone', async () => {
     const offers = [offerAt(slipway), offerAt(slipway, 'us-east-1')];
     const life = await begin(slipway, { offers, policy: SHORT }, { operation: 'create', kind: 'boot-fails' }, refused);

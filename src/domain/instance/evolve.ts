@@ -113,7 +113,9 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
       };
       const created = changeAttempt(inPhase(state, event, 'creating'), { outcome: 'created', failure: undefined });
       const bare = { appliedRules: undefined, appliedTags: state.tags, failure: undefined };
-      return enter('pending', { ...created, machine, ...bare }, event);
+      // One that a person let go was found alive, and is ours again: to be ended like any other.
+      const ended = state.ended.filter((cloudId) => cloudId !== event.cloudId);
+      return enter('pending', { ...created, machine, ended, ...bare }, event);
     }
 
     case 'InstanceRunning': {

@@ -117,7 +117,7 @@ export interface InstanceState {
   diskSize?: Size;
   changes: Change[];
   debts: Debt[];
-  /** Machines of ours that are proved gone, or were let go by a person. The newest few. */
+  /** Machines of ours that are proved gone, or were let go by a person and not found again since. The newest few. */
   ended: CloudId[];
   /** Processed request ids with the seq of their event, newest last; bounded. */
   handled: { requestId: string; seq: number }[];
