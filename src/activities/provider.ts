@@ -7,7 +7,7 @@ import type { CloudInstance, Provider } from '../domain/provider.js';
 import { type CreateDeps, createActivities } from './create.js';
 import { alive } from './heartbeat.js';
 import { toObservation } from './observation.js';
-import type { EndInput, InstanceActivities, MachineRef } from './types.js';
+import type { EndInput, InstanceActivities, Looked, LookInput, MachineRef } from './types.js';
 
 export interface ProviderDeps extends CreateDeps {
   /** When this account's watcher last finished a complete listing, epoch ms. */
@@ -43,25 +43,8 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
     ...createActivities(deps),
 
     lookAtInstance: (input) =>
-      alive(async ({ signal }) => {
-        const { cloudCredRefId, cloudId, location, trust } = input;
-        const provider = deps.provider(cloudCredRefId);
-        const now = Date.now();
-        const fresh = now - SILENT_INTERVALS * Math.max(provider.limits.pollIntervalMs, 1_000);
-        const known = trust === 'nobody' ? undefined : deps.listing(cloudCredRefId).peek(fresh);
-        const mine = known?.instances.find((one) => one.cloudId === cloudId);
-        if (known && mine) return { observation: toObservation(mine, known.startedAt, cloudCredRefId) };
-        // A watcher tells what changes: of a machine that its listings lack, and that it never saw, it has nothing to tell.
-        const isListed = known === undefined || mine !== undefined;
-        if (trust === 'watcher' && isListed && ((await deps.watchedAt(cloudCredRefId)) ?? 0) >= fresh) return {};
-        await deps.wakeWatcher(cloudCredRefId);
-        try {
-          const seen = await provider.getInstance(cloudId, location, signal);
-          return { observation: toObservation(seen, now, cloudCredRefId) };
-        } catch (error) {
-          if (!isNotFound(error)) throw error;
-          return { observation: { cloudId, at: toIsoTime(now), status: 'absent', message: error.message } };
-        }
+      alive(({ signal }) => lookAtInstance(deps, input, signal), {
+        patience: input.isSuspected ? 'forever' : 'bounded',
       }),
 
     applyFirewall: (input) =>
@@ -93,6 +76,33 @@ export function providerActivities(deps: ProviderDeps): ProviderActivities {
 
     endInstance: (input) => alive(({ signal }) => endInstance(deps, input, signal), { leaving, patience: 'forever' }),
   };
+}
+
+/**
+ * Looks at one machine. That a get does not find it is one witness, and a stale one may be wrong: what follows from `absent`
+ * can be the end of a machine in use, so a complete listing, begun after it, is heard as well.
+ */
+async function lookAtInstance(deps: ProviderDeps, input: LookInput, signal: AbortSignal): Promise<Looked> {
+  const { cloudCredRefId, cloudId, location, trust } = input;
+  const provider = deps.provider(cloudCredRefId);
+  const listing = deps.listing(cloudCredRefId);
+  const isMine = (one: CloudInstance) => one.cloudId === cloudId;
+  const now = Date.now();
+  const fresh = now - SILENT_INTERVALS * Math.max(provider.limits.pollIntervalMs, 1_000);
+  const known = trust === 'nobody' ? undefined : listing.peek(fresh);
+  const mine = known?.instances.find(isMine);
+  if (known && mine) return { observation: toObservation(mine, known.startedAt, cloudCredRefId) };
+  // A watcher tells what changes: of a machine that its listings lack, and that it never saw, it has nothing to tell.
+  const isListed = known === undefined || mine !== undefined;
+  if (trust === 'watcher' && isListed && ((await deps.watchedAt(cloudCredRefId)) ?? 0) >= fresh) return {};
+  await deps.wakeWatcher(cloudCredRefId);
+  const seen = await look(provider, cloudId, location, signal);
+  if (seen) return { observation: toObservation(seen, now, cloudCredRefId) };
+  const { instances, startedAt } = await listing.since(Date.now(), signal);
+  const listed = instances.find(isMine);
+  if (listed) return { observation: toObservation(listed, startedAt, cloudCredRefId) };
+  const message = `get finds nothing; the listing of ${toIsoTime(startedAt)} lacks it`;
+  return { observation: { cloudId, at: toIsoTime(now), status: 'absent', message } };
 }
 
 /**

@@ -56,6 +56,12 @@ export interface Resolved {
  */
 export type Trust = 'watcher' | 'listing' | 'nobody';
 
+export interface LookInput extends MachineRef {
+  trust: Trust;
+  /** It may be gone: whatever the error, nothing but an answer will do. */
+  isSuspected?: boolean;
+}
+
 export interface Looked {
   /** Absent when the watcher is alive: it will tell. */
   observation?: Observation;
@@ -137,8 +143,8 @@ export interface InstanceActivities {
    * may have made.
    */
   resolveCreate(input: { offer: Offer; refId: RefId; attempt: number; since: IsoTime }): Promise<Resolved>;
-  /** Looks once, at what `trust` allows. A get that finds nothing is `absent`. */
-  lookAtInstance(input: MachineRef & { trust: Trust }): Promise<Looked>;
+  /** Looks once, at what `trust` allows. `absent` is what a get does not find and a complete listing begun after it lacks. */
+  lookAtInstance(input: LookInput): Promise<Looked>;
   applyFirewall(input: MachineRef & { rules: FirewallRules }): Promise<void>;
   /**
    * SSH, cloud-init, the GPUs if asked, and the firewall if asked: changed, proved; over one connection. Fails with SshUnreachable or

@@ -11,7 +11,7 @@ export type ActivityClass =
   | 'create'
   /** Reads: repeat as often as you like. */
   | 'read'
-  /** Looks for what an unanswered create made: never given up, for only an answer tells. */
+  /** Looks for what an unanswered create made, or for what may be gone: never given up, for only an answer tells. */
   | 'resolve'
   /** Stop, start, firewall and the like: safe to repeat, bounded by the policy's time. */
   | 'command'

@@ -92,6 +92,14 @@ const SCENARIOS: Record<string, Scenario> = {
     await life.until('ready');
     return await end(slipway, life);
   },
+  /** Ready, and then gone without us: missed, made sure of, ended. */
+  vanished: async (slipway) => {
+    const life = await begin(slipway);
+    const { cloudId = '' } = await life.until('ready');
+    await slipway.cloud.control.vanish(cloudId);
+    await life.until('terminated');
+    return life;
+  },
   /** Still open when it was recorded: it must replay, too. */
   open: async (slipway) => {
     const life = await begin(slipway);

@@ -1,4 +1,8 @@
+import { activityInfo } from '@temporalio/activity';
+import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { toApplicationFailure } from '../../src/activities/failure.js';
+import { ProviderError } from '../../src/domain/errors.js';
 import { watchWorkflowId } from '../../src/domain/ids.js';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.js';
 import { brokenTasks, historyOf } from '../support/history.js';
@@ -101,6 +105,45 @@ describe.concurrent('a machine that vanishes while nobody watches', () => {
       expect((await slipway.client.describe(other.refId)).phase).toBe('ready');
       await endAndProve(slipway, other);
       await another.stop();
+    });
+  });
+});
+
+/** The provider refuses our looks at one machine, until told otherwise. */
+function refusingLooks() {
+  const state = { refused: 0, isRefusing: true };
+  const inbound: ActivityInboundCallsInterceptor = {
+    execute: async (input, next) => {
+      if (activityInfo().activityType !== 'lookAtInstance' || !state.isRefusing) return await next(input);
+      state.refused += 1;
+      throw toApplicationFailure(new ProviderError({ kind: 'PermissionDenied', message: 'injected' }));
+    },
+  };
+  return { state, interceptors: { activity: [() => ({ inbound })] } };
+}
+
+describe.concurrent('a machine that vanishes while the provider refuses to be asked about it', () => {
+  it('is missed once it answers: the watcher tells it once, and the suspicion stays', async () => {
+    const { state, interceptors } = refusingLooks();
+    await withSlipway({ interceptors }, async (slipway) => {
+      const life = await begin(slipway);
+      const { cloudId = '' } = await life.until('ready');
+      await slipway.cloud.control.vanish(cloudId);
+      await vi.waitFor(() => expect(state.refused).toBeGreaterThan(1), { timeout: 20_000 });
+      expect((await slipway.client.describe(life.refId)).phase).toBe('ready');
+      state.isRefusing = false;
+      expect(await life.until('terminated')).toMatchObject({ failure: { kind: 'InstanceFailed' } });
+    });
+  });
+
+  it('does not keep its instance from being terminated meanwhile', async () => {
+    const { state, interceptors } = refusingLooks();
+    await withSlipway({ interceptors }, async (slipway) => {
+      const life = await begin(slipway);
+      const { cloudId = '' } = await life.until('ready');
+      await slipway.cloud.control.vanish(cloudId);
+      await vi.waitFor(() => expect(state.refused).toBeGreaterThan(0), { timeout: 20_000 });
+      await endAndProve(slipway, life);
     });
   });
 });

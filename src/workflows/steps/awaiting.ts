@@ -1,6 +1,7 @@
-import type { MachineRef, Trust } from '../../activities/types.js';
+import { patched } from '@temporalio/workflow';
+import type { LookInput, MachineRef, Trust } from '../../activities/types.js';
 import { toEpochMs, toIsoTime } from '../../domain/ids.js';
-import { machineOf, phaseDeadline, WAITS_FOR } from '../../domain/instance/index.js';
+import { machineOf, type Observation, phaseDeadline, WAITS_FOR } from '../../domain/instance/index.js';
 import { type Instance, now } from '../entity.js';
 import { toFailureFact } from '../failure.js';
 import { activities } from '../policies.js';
@@ -20,12 +21,14 @@ export async function awaitProvider(instance: Instance): Promise<void> {
   let trust: Trust = gap === UNCHANGED_GAP_MS ? 'listing' : 'watcher';
   const movedOn = () => instance.phase !== phase || instance.suspicion !== undefined;
   while (instance.phase === phase && instance.intents === intents) {
-    if (instance.suspicion) await makeSure(instance);
+    if (instance.suspicion && !(await makeSure(instance)) && now() >= deadline && instance.phase === phase) {
+      return instance.record({ type: 'RecordWaitTimeout' });
+    }
     const nextLook = toIsoTime(Math.min(toEpochMs(deadline), Date.now() + gap));
     if (await instance.until(movedOn, nextLook, `for ${WAITS_FOR[phase]}`)) continue;
     const late = now() >= deadline;
     // A deadline is never declared on the word of a watcher that may be dead: the last look is our own.
-    await look(instance, late ? 'nobody' : trust);
+    await look(instance, { trust: late ? 'nobody' : trust });
     trust = 'listing'; // a watcher that tells changes may have told this one to a run that was reset, or lost
     if (late && instance.phase === phase && !instance.suspicion) instance.record({ type: 'RecordWaitTimeout' });
     gap = Math.min(2 * gap, LOOK_GAP_MS.ceiling);
@@ -38,15 +41,35 @@ function firstGap({ phase, lastStatus }: Instance, left: number): number {
   return Math.min(LOOK_GAP_MS.first, Math.max(UNCHANGED_GAP_MS, left * FIRST_LOOK_SHARE));
 }
 
-/** The watcher, or a look, did not find our machine: asks for it by id, which is the last word. */
-export async function makeSure(instance: Instance): Promise<void> {
+/**
+ * The watcher, or a look, did not find our machine: asks for it by id, and in a fresh listing where that finds nothing,
+ * which is the last word. The watcher tells it once, so nothing but an answer settles it, however long the provider gives
+ * none. Answers `false` where something else was wanted first, or the phase's time was up: the suspicion stays.
+ */
+export async function makeSure(instance: Instance): Promise<boolean> {
+  if (!patched('suspicion-stays')) return await makeSureOnce(instance);
+  const isSeenAgain = () => instance.lastStatus !== undefined && !isGone(instance.lastStatus);
+  const seen = isSeenAgain() ? undefined : await instance.interruptible(() => lookUntilTold(instance), isSeenAgain);
+  if (!seen && !isSeenAgain()) return false;
   instance.suspicion = undefined;
-  const observation = await look(instance, 'nobody');
-  if (!observation || instance.phase === 'terminated') return;
-  if (observation.status === 'absent' || observation.status === 'terminated') {
+  if (seen && isGone(seen.status)) instance.record({ type: 'RecordObservation', observation: seen });
+  return true;
+}
+
+/** What runs did that began to make sure before suspicions stayed: one look, and the suspicion was forgotten. */
+async function makeSureOnce(instance: Instance): Promise<true> {
+  instance.suspicion = undefined;
+  const observation = await look(instance, { trust: 'nobody' });
+  if (!observation || instance.phase === 'terminated') return true;
+  if (isGone(observation.status)) {
     instance.suspicion = undefined;
     instance.record({ type: 'RecordObservation', observation });
   }
+  return true;
+}
+
+function isGone(status: Observation['status']): boolean {
+  return status === 'absent' || status === 'terminated';
 }
 
 const LOOKS: Record<Trust, string> = {
@@ -55,10 +78,19 @@ const LOOKS: Record<Trust, string> = {
   nobody: 'look, by id',
 };
 
-async function look(instance: Instance, trust: Trust) {
-  const { lookAtInstance } = activities('read', LOOKS[trust], { scheduleToCloseTimeout: 60_000 });
+function lookUntilTold(instance: Instance) {
+  const deadline = phaseDeadline(instance.state);
+  const bounds = deadline && { scheduleToCloseTimeout: Math.max(1_000, toEpochMs(deadline) - Date.now()) };
+  return look(instance, { trust: 'nobody', isSuspected: true }, activities('resolve', 'is it really gone?', bounds));
+}
+
+async function look(
+  instance: Instance,
+  how: Pick<LookInput, 'trust' | 'isSuspected'>,
+  { lookAtInstance } = activities('read', LOOKS[how.trust], { scheduleToCloseTimeout: 60_000 }),
+) {
   try {
-    const { observation } = await instance.call(() => lookAtInstance({ ...machineRef(instance), trust }));
+    const { observation } = await instance.call(() => lookAtInstance({ ...machineRef(instance), ...how }));
     if (observation) instance.observe(observation);
     return observation;
   } catch (error) {

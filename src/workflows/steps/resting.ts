@@ -8,7 +8,10 @@ import { changeHostRules, hasHostFirewall, verifyRules } from './readying.js';
 /** Ready or stopped: waits for a command, applies changes, and notices what happens to the machine without us. */
 export async function rest(instance: Instance): Promise<void> {
   const { phase } = instance;
-  if (instance.suspicion) return await makeSure(instance);
+  if (instance.suspicion) {
+    await makeSure(instance);
+    return;
+  }
   const change = nextChange(instance);
   if (change) return await apply(instance, change);
   // A start that was refused for lack of stock is tried again; everything else waits for somebody.
