@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { activityInfo } from '@temporalio/activity';
 import { formatMs } from '../domain/duration.js';
 import { type FailureFact, ProviderError } from '../domain/errors.js';
 import { attemptKey, type CloudCredRefId, type OfferId, toEpochMs } from '../domain/ids.js';
@@ -42,7 +43,7 @@ export function createActivities(deps: CreateDeps): Pick<InstanceActivities, 'cr
     const key = attemptKey(input.refId, input.attempt);
     const earlier = recent.get(key);
     // After a reset the machine that was made then may be gone by now: that one must be looked for.
-    if (earlier && !(input.wasReset && earlier.isDone)) return earlier.creating;
+    if (earlier && !(wasReset(input) && earlier.isDone)) return earlier.creating;
     const creating = create(deps, input, signal);
     const entry = { creating, isDone: false };
     recent.set(key, entry);
@@ -93,7 +94,7 @@ async function create(deps: CreateDeps, input: CreateInput, signal: AbortSignal)
   const { cloudCredRefId } = offer;
   const provider = deps.provider(cloudCredRefId);
   await askLeave(deps.refusals, offer, refId);
-  if (input.wasReset) await settle(provider, deps.listing(cloudCredRefId), signal);
+  if (wasReset(input)) await settle(provider, deps.listing(cloudCredRefId), signal);
   const askedAt = Date.now();
   const outcome = await provider.createInstance(
     {
@@ -147,6 +148,11 @@ async function remember(refusals: RefusalMemory, offer: Offer, outcome: CreateOu
   const isSoldOut = outcome.outcome === 'refused' && outcome.failure.kind === 'InsufficientResources';
   if (isSoldOut) await refusals.refused(offer.cloudCredRefId, id);
   else await refusals.open(offer.cloudCredRefId, id, outcome.outcome === 'exists' && !outcome.adopted);
+}
+
+/** `temporal workflow reset` made this run: the create of the run before may still be on its way. */
+function wasReset({ originalRunId }: CreateInput): boolean {
+  return originalRunId !== undefined && activityInfo().workflowExecution?.runId !== originalRunId;
 }
 
 /** After a reset: longer than the old run's create takes to notice that nobody waits for it any more, in ms. */

@@ -27,8 +27,11 @@ export interface CreateInput {
   tags: Record<string, string>;
   firewallRules: FirewallRules;
   userDataBase64?: string;
-  /** This run was reset: the create of the run before may still be on its way. */
-  wasReset?: boolean;
+  /**
+   * The run that the workflow began as; another after each `temporal workflow reset`. Told against the run in which the
+   * activity finds itself: a reset to a later task gives this very input out again, in a new run.
+   */
+  originalRunId?: string;
 }
 
 export interface Created {

@@ -1,3 +1,4 @@
+import { CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { describe, expect, it } from 'vitest';
@@ -118,6 +119,20 @@ describe('a create that is made twice in one process', () => {
     const create = () => run(activities.createInstance, input);
     const both = await Promise.all([create(), create()]);
     expect([...both, await create()].map(({ instance }) => instance.cloudId)).toEqual(['i-1', 'i-1', 'i-1']);
+    expect(asked.creates).toBe(1);
+  });
+
+  it('is held back when a reset gave it out again: the call of the run before may still be on its way', async () => {
+    const { activities, asked } = scripted([[]], 0, exists);
+    const workflowExecution = { workflowId: 'instance/r1', runId: 'the new run' };
+    const inNewRun = () => new MockActivityEnvironment({ workflowExecution }, { logger: new DefaultLogger('ERROR') });
+    const env = inNewRun();
+    const sent = env.run(activities.createInstance, { ...input, originalRunId: 'the run before' });
+    setImmediate(() => env.cancel()); // whoever does not wait has asked the provider by now
+    await expect(sent).rejects.toThrow(CancelledFailure);
+    expect(asked.creates).toBe(0);
+
+    await inNewRun().run(activities.createInstance, { ...input, attempt: 2, originalRunId: 'the new run' });
     expect(asked.creates).toBe(1);
   });
 

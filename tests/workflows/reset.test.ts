@@ -1,12 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import Long from 'long';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { instanceWorkflowId } from '../../src/domain/ids.js';
 import { historyOf } from '../support/history.js';
+import { begin, endAndProve } from '../support/lives.js';
 import { openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
 
 /** `--reapply-exclude Signal --reapply-exclude Update`: what people asked for after the point must not be done again. */
 const EXCLUDE = [1, 2];
+
+async function resetTo(slipway: TestSlipway, refId: string, eventId: number): Promise<void> {
+  const { workflowService, options } = slipway.temporal;
+  await workflowService.resetWorkflowExecution({
+    namespace: options.namespace,
+    workflowExecution: { workflowId: instanceWorkflowId(refId) },
+    reason: 'test',
+    requestId: randomUUID(),
+    workflowTaskFinishEventId: Long.fromNumber(eventId),
+    resetReapplyExcludeTypes: EXCLUDE,
+  });
+}
 
 describe('a provision that is reset', () => {
   let slipway: TestSlipway;
@@ -15,17 +28,7 @@ describe('a provision that is reset', () => {
   });
   afterAll(async () => await slipway?.close());
 
-  const reset = async (refId: string, eventId: number) => {
-    const { workflowService, options } = slipway.temporal;
-    await workflowService.resetWorkflowExecution({
-      namespace: options.namespace,
-      workflowExecution: { workflowId: instanceWorkflowId(refId) },
-      reason: 'test',
-      requestId: randomUUID(),
-      workflowTaskFinishEventId: Long.fromNumber(eventId),
-      resetReapplyExcludeTypes: EXCLUDE,
-    });
-  };
+  const reset = (refId: string, eventId: number) => resetTo(slipway, refId, eventId);
 
   it('to any of its workflow tasks ends ready, with one machine and no leak', async () => {
     const provision = async () => {
@@ -89,4 +92,34 @@ describe('a provision that is reset', () => {
     await slipway.client.waitFor(refId, 'terminated');
     expect(await slipway.cloud.control.report()).toMatchObject({ running: 0, doubled: 0 });
   }, 90_000);
+});
+
+describe('a create that is given out again by a reset', () => {
+  /** Longer than another worker takes to begin (10 s, while the watcher's worker goes): it would not find the machine. */
+  const LAG_MS = 14_000;
+  let slipway: TestSlipway;
+  beforeAll(async () => {
+    const credential = { listingLagMs: LAG_MS + 500 };
+    slipway = await openSlipway({ simcloud: { timing: { listingLagMs: LAG_MS } }, credential });
+  });
+  afterAll(async () => await slipway?.close());
+
+  it('waits until the old call is over and meets its machine, in another process too', async () => {
+    const life = await begin(slipway, {}, { operation: 'create', kind: 'late-answer', delayMs: 30_000 });
+    await vi.waitFor(async () => expect(await life.machines()).toHaveLength(1), { timeout: 20_000, interval: 50 });
+    // A task after the one that asked for the create: the reset keeps the activity, as it was asked for.
+    await slipway.client.updateTags(life.refId, { tags: { team: 'a' } });
+    const next = await slipway.startWorker();
+    const stopped = slipway.worker.stop();
+    await vi.waitFor(async () => expect((await slipway.worker.health()).isPolling).toBe(false), { timeout: 20_000 });
+    const history = await historyOf(slipway.temporal, life.refId);
+    const point = history.findLast(({ type }) => type === 'WorkflowTaskCompleted')?.id ?? 0;
+    expect(history.find(({ activityType }) => activityType === 'createInstance')?.id).toBeLessThan(point);
+    await resetTo(slipway, life.refId, point);
+    await life.until('ready', 90_000);
+    expect(await life.machines()).toHaveLength(1);
+    await endAndProve(slipway, life);
+    await stopped;
+    await next.stop();
+  }, 180_000);
 });

@@ -27,10 +27,11 @@ export async function create(instance: Instance, request: InstanceRequestInput):
   const { refId, name, publicKey, sshKeyRef, imageId } = instance.state.request;
   const { tags, firewallRules, diskSize } = instance.state;
   const { userDataBase64 } = request;
+  const { originalExecutionRunId: originalRunId } = workflowInfo();
   const { createInstance } = activities('create', `create at ${offerId(offer)}, attempt ${attempt}`);
   const input = { refId, attempt, offer, name, publicKey, sshKeyRef, imageId, diskSize, tags, firewallRules };
   try {
-    const created = await instance.call(() => createInstance({ ...input, userDataBase64, wasReset: wasReset() }));
+    const created = await instance.call(() => createInstance({ ...input, userDataBase64, originalRunId }));
     instance.record({ type: 'RecordCreated', ...created });
     if (created.observation) instance.observe(created.observation);
   } catch (error) {
@@ -53,10 +54,4 @@ async function resolve(instance: Instance): Promise<void> {
   if (!found) return instance.record({ type: 'RecordAbsent', evidence });
   instance.record({ type: 'RecordCreated', ...found });
   if (found.observation) instance.observe(found.observation);
-}
-
-/** `temporal workflow reset` made this run: the one before may have left a create on its way. */
-function wasReset(): boolean {
-  const { runId, originalExecutionRunId } = workflowInfo();
-  return runId !== originalExecutionRunId;
 }
