@@ -47,6 +47,18 @@ describe.concurrent('a machine that fails before anybody had it', () => {
     120_000,
   );
 
+  it('is given up at the deadline that is shown, when its firewall cannot be applied', async () => {
+    const firewallRules = { ingressRules: [{ fromPort: 8_080, toPort: 8_080, ipRanges: [] }] };
+    const life = await begin(
+      slipway,
+      { firewallRules, policy: { runningToSsh: '2s' } },
+      { operation: 'create', kind: 'loses-rules', times: 'always' },
+      { operation: 'firewall', kind: 'error-500', times: 'always' },
+    );
+    await life.seen('FirewallFailed', 40_000);
+    await endAndProve(slipway, life);
+  });
+
   it('leaves a parked instance and no machine, when every offer fails so', async () => {
     const policy = { runningToSsh: '2s' };
     const offers = [offerAt(slipway), offerAt(slipway, 'us-east-1')];

@@ -25,7 +25,9 @@ export async function applyFirewall(instance: Instance): Promise<void> {
   if (strategy === 'none' || hasAlready(instance, rules)) {
     return instance.record({ type: 'RecordFirewallApplied', rules, strategy });
   }
-  const { applyFirewall: apply } = activities('command', `apply ${rules.ingressRules.length} ingress rules`);
+  const left = toEpochMs(phaseDeadline(instance.state) ?? now()) - Date.now();
+  const bounds = { scheduleToCloseTimeout: Math.max(1_000, left) };
+  const { applyFirewall: apply } = activities('command', `apply ${rules.ingressRules.length} ingress rules`, bounds);
   try {
     const applied = await instance.unlessEnding(() => apply({ ...machineRef(instance), rules }));
     if (applied) instance.record({ type: 'RecordFirewallApplied', rules, strategy });
