@@ -58,14 +58,15 @@ export interface EventStore {
    * marked `supersedes`, and the read models follow. Events that do not differ stay, at their positions. Repeated, it
    * changes nothing; where nothing differs, it is an append.
    *
+   * `over` is a run that is known to be older, though it may have written last.
    * @throws {JournalConflict} what would be put aside is in part this very run's: a run does not contradict itself.
-   * @throws {JournalStaleRun} a later run has written since: only the newest run may supersede.
+   * @throws {JournalStaleRun} another run than `over` has written since: only the newest run may supersede.
    * @throws also as `append`
    */
   supersede(
     refId: RefId,
     events: readonly InstanceEvent[],
-    options: { runId: string; reason: string },
+    options: { runId: string; reason: string; over?: string },
   ): Promise<Superseded>;
 
   /** What was put aside of one instance, in the order in which it was stored: when, by which run, why. For audit. */

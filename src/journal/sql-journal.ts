@@ -48,9 +48,9 @@ export class SqlJournal implements Journal {
   async supersede(
     refId: RefId,
     events: readonly InstanceEvent[],
-    { runId, reason }: { runId: string; reason: string },
+    { runId, reason, over }: { runId: string; reason: string; over?: string },
   ): Promise<Superseded> {
-    const supersede: Supersede = { refId, events, runId, reason };
+    const supersede: Supersede = { refId, events, runId, reason, ...(over !== undefined && { over }) };
     checkSupersede(supersede);
     return await this.queue.add(supersede);
   }

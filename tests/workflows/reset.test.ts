@@ -3,6 +3,7 @@ import Long from 'long';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { instanceWorkflowId } from '../../src/domain/ids.js';
 import { historyOf } from '../support/history.js';
+import { openTestJournal, type TestJournal } from '../support/journal.js';
 import { begin, endAndProve } from '../support/lives.js';
 import { openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
 
@@ -23,19 +24,41 @@ async function resetTo(slipway: TestSlipway, refId: string, eventId: number): Pr
 
 describe('a provision that is reset', () => {
   let slipway: TestSlipway;
+  let kept: TestJournal;
   beforeAll(async () => {
-    slipway = await openSlipway({ simcloud: { timing: { listingLagMs: 300 } }, credential: { listingLagMs: 1_000 } });
+    kept = await openTestJournal();
+    slipway = await openSlipway({
+      simcloud: { timing: { listingLagMs: 300 } },
+      credential: { listingLagMs: 1_000 },
+      openJournal: kept.open,
+    });
   });
-  afterAll(async () => await slipway?.close());
+  afterAll(async () => {
+    await slipway?.close();
+    await kept?.close();
+  });
 
   const reset = (refId: string, eventId: number) => resetTo(slipway, refId, eventId);
 
-  it('to any of its workflow tasks ends ready, with one machine and no leak', async () => {
+  /** The journal tells one life from beginning to end, and it is the last run's. */
+  const isWhole = async (refId: string) => {
+    await slipway.temporal.workflow.getHandle(instanceWorkflowId(refId)).result();
+    const inJournal = (await kept.journal.read(refId)).map(({ event }) => event);
+    expect(inJournal).toEqual((await slipway.client.events(refId)).events);
+  };
+
+  it('to any of its workflow tasks, after it went further, ends ready: one machine, no leak, one life in the journal', async () => {
     const provision = async () => {
       const request = requestFor(slipway, { policy: { pendingToRunning: '8s' } });
+      const { refId } = request;
       await slipway.client.provision(request);
-      await slipway.client.waitFor(request.refId, 'ready');
-      return request.refId;
+      await slipway.client.waitFor(refId, 'ready');
+      await slipway.client.updateTags(refId, { tags: { team: 'lost' } });
+      await vi.waitFor(async () => {
+        const types = (await kept.journal.read(refId)).map(({ event }) => event.type);
+        expect(types).toContain('ChangeApplied');
+      });
+      return refId;
     };
     const model = await provision();
     const tasks = (await historyOf(slipway.temporal, model)).filter(
@@ -60,7 +83,9 @@ describe('a provision that is reset', () => {
     await Promise.all([model, ...refIds].map((refId) => slipway.client.terminate(refId)));
     await Promise.all([model, ...refIds].map((refId) => slipway.client.waitFor(refId, 'terminated')));
     expect(await slipway.cloud.control.report()).toMatchObject({ running: 0 });
-  }, 120_000);
+    await Promise.all([model, ...refIds].map(isWhole));
+    expect(await kept.journal.verify()).toMatchObject({ differences: [] });
+  }, 180_000);
 
   it('while its create is on its way meets the machine that the old run makes', async () => {
     const request = requestFor(slipway);
@@ -76,6 +101,7 @@ describe('a provision that is reset', () => {
     expect(ledger.filter(({ tags }) => tags.refId === refId)).toHaveLength(1);
     await slipway.client.terminate(refId);
     await slipway.client.waitFor(refId, 'terminated');
+    await isWhole(refId);
   }, 90_000);
 
   it('and had been terminated meanwhile does not repeat the old order when signals and updates are excluded', async () => {
@@ -91,6 +117,7 @@ describe('a provision that is reset', () => {
     await slipway.client.terminate(refId, { requestId: 'again' });
     await slipway.client.waitFor(refId, 'terminated');
     expect(await slipway.cloud.control.report()).toMatchObject({ running: 0, doubled: 0 });
+    await isWhole(refId);
   }, 90_000);
 });
 

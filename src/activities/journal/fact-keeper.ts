@@ -49,27 +49,39 @@ export class FactKeeper implements FactSink {
     const { refId, events } = parcel;
     const journal = await this.opened();
     try {
-      return (await journal.append(refId, events, { runId })).seq;
+      await journal.append(refId, events, { runId });
     } catch (error) {
       if (error instanceof JournalGap) return this.fillGap(error, parcel);
-      if (error instanceof JournalStaleRun) return this.lastOf(parcel); // a reset ended that run: nobody reads the answer
-      if (!(error instanceof JournalConflict)) throw error;
-      if (await this.isReset(error, runId)) return await this.supersede(journal, parcel, runId);
-      const fields = { refId, seq: error.seq, err: error };
-      this.options.logger.error(fields, 'The journal knows another fact under this number');
-      return this.lastOf(parcel); // nothing that sending it again would mend
+      if (!isOfAnotherRun(error)) throw error;
+      await this.settle(journal, error, parcel, runId);
     }
+    // Never the journal's own newest fact: it may be that of a run which went on where this one began anew.
+    return this.lastOf(parcel);
   }
 
-  private async supersede(
+  /** The journal holds what another run wrote. Temporal knows which of the two lives, and that one's word counts. */
+  private async settle(
     journal: Journal,
-    { refId, events }: JournalParcel['journal'],
+    error: JournalConflict | JournalStaleRun,
+    parcel: JournalParcel['journal'],
     runId: string,
-  ): Promise<number> {
+  ): Promise<void> {
+    const { refId, events } = parcel;
+    const over = error instanceof JournalStaleRun ? error.currentRunId : error.stored.runId;
+    if (!over || over === runId) {
+      this.options.logger.error({ refId, err: error }, 'The journal knows another fact under this number');
+      return; // nothing that sending it again would mend
+    }
+    if ((await this.presentRun(refId)) !== runId) return; // this run is over itself: nobody reads the answer
     const reason = `temporal workflow reset: run ${runId} took over`;
-    const { seq } = await journal.supersede(refId, events, { runId, reason });
-    this.options.logger.warn({ refId, runId }, 'A reset made other facts: the ones before are set aside');
-    return seq;
+    try {
+      const { superseded } = await journal.supersede(refId, events, { runId, reason, over });
+      if (superseded)
+        this.options.logger.warn({ refId, runId }, 'A reset made other facts: the ones before are set aside');
+    } catch (next) {
+      if (!isOfAnotherRun(next)) throw next;
+      await this.settle(journal, next, parcel, runId);
+    }
   }
 
   private lastOf({ events, upTo }: JournalParcel['journal']): number {
@@ -83,12 +95,6 @@ export class FactKeeper implements FactSink {
     if (wasThere) this.options.logger.warn(fields, 'The journal has lost facts: they are sent again');
     else this.options.logger.error(fields, 'The journal lacks facts that the workflow does not hold any more');
     return wasThere ? expectedSeq - 1 : this.lastOf(parcel);
-  }
-
-  /** The other facts are an earlier run's, and this run is the one that lives. */
-  private async isReset({ refId, stored }: JournalConflict, runId: string): Promise<boolean> {
-    if (!stored.runId || stored.runId === runId) return false;
-    return (await this.presentRun(refId)) === runId;
   }
 
   private async presentRun(refId: RefId): Promise<string> {
@@ -115,4 +121,8 @@ export class FactKeeper implements FactSink {
     this.down = { until: Date.now() + REST_MS, message: error.message };
     return new JournalDown(error.message);
   }
+}
+
+function isOfAnotherRun(error: unknown): error is JournalConflict | JournalStaleRun {
+  return error instanceof JournalConflict || error instanceof JournalStaleRun;
 }

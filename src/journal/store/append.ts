@@ -16,6 +16,8 @@ export interface Append {
   events: readonly InstanceEvent[];
   /** The run of the workflow that wrote them. */
   runId?: string;
+  /** A run that is known to be over, though it may have written last: an activity of it came late. */
+  over?: string;
 }
 
 export interface Appended {
@@ -130,21 +132,22 @@ export function conflictOf(
 /**
  * Is this run over? Runs of one workflow follow each other, so one that wrote before the newest event's run did, or
  * whose events were superseded, has nothing more to say: what still comes of it is an activity that outlived its run.
+ * The other way round the tables look alike: an activity of the older run came late. Who knows that says so (`over`).
  * `pending`: rows of this very transaction.
  */
 export async function staleRun(
   trx: Writer,
-  { refId, runId = '' }: Append,
+  { refId, runId = '', over }: Append,
   head: Head,
   pending: readonly EventTable[] = [],
 ): Promise<JournalStaleRun | undefined> {
-  if (runId === '' || head.runId === '' || runId === head.runId) return undefined;
+  if (runId === '' || head.runId === '' || runId === head.runId || head.runId === over) return undefined;
   const wrote = (row: { refId: string; runId: string }) => row.refId === refId && row.runId === runId;
-  const over =
+  const hasWritten =
     pending.some(wrote) ||
     (await hasRun(trx, 'journalEvent', refId, runId)) ||
     (await hasRun(trx, 'journalSuperseded', refId, runId));
-  return over ? new JournalStaleRun(refId, runId, head.runId) : undefined;
+  return hasWritten ? new JournalStaleRun(refId, runId, head.runId) : undefined;
 }
 
 async function hasRun(
