@@ -25,7 +25,7 @@ import { type JournalMark, Unjournaled } from './unjournaled.js';
 /** What travels through continue-as-new: plain JSON, for a Map would arrive as `{}`. */
 export interface InstanceSnapshot {
   state: InstanceState;
-  /** The newest events; older ones are gone from here, their effect is in the state. */
+  /** The newest events, and all that the journal shall still get; older ones are gone, their effect is in the state. */
   events: InstanceEvent[];
   lastSeen?: Observation;
   /** The watcher tells each of these once: they must not get lost between two runs. */
@@ -36,6 +36,8 @@ export interface InstanceSnapshot {
 
 /** How many events a workflow keeps for its readers. At some 300 bytes each this stays far below a payload's limit. */
 const EVENTS_KEPT = 500;
+/** And how many at most while a journal is away that shall still get them: under half of what a payload may carry. */
+const EVENTS_OWED = 2_500;
 /** Long before the server's hint: a wake-up replays the run. */
 const LONG_HISTORY = 2_000;
 
@@ -106,7 +108,7 @@ export class Instance {
   snapshot(): InstanceSnapshot {
     return {
       state: this.current,
-      events: this.events.slice(-EVENTS_KEPT),
+      events: this.kept(),
       ...(this.lastSeen && { lastSeen: this.lastSeen }),
       ...(this.suspicion && { suspicion: this.suspicion }),
       ...(this.unclaimed.size > 0 && { unclaimed: [...this.unclaimed.values()] }),
@@ -187,7 +189,13 @@ export class Instance {
       this.current = evolve(this.current, event);
       this.events.push(event);
     }
-    if (this.events.length > 2 * EVENTS_KEPT) this.events = this.events.slice(-EVENTS_KEPT);
+    if (this.events.length > 2 * EVENTS_KEPT) this.events = this.kept();
+  }
+
+  /** The newest events, and with them those before that the journal is not known to have. */
+  private kept(): InstanceEvent[] {
+    const owed = this.current.seq + 1 - this.unjournaled.owedFrom;
+    return this.events.slice(-Math.max(EVENTS_KEPT, Math.min(owed, EVENTS_OWED)));
   }
 
   /** Should this run end, and go on as a new one? */

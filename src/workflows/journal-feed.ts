@@ -22,7 +22,7 @@ class JournalFeed implements WorkflowOutboundCallsInterceptor {
     const { instance } = this;
     if (!instance) return await next(input);
     const { unjournaled } = instance;
-    const parcel = unjournaled.parcel();
+    const parcel = unjournaled.parcel(input.activityType);
     try {
       const answer = await next({ ...input, args: [...input.args, parcel] });
       unjournaled.confirm(parcel, isReceipt(answer) ? answer.journaled : undefined);

@@ -13,6 +13,12 @@ export interface JournalMark {
 /** A run that began before there was a journal does not expect one, and asks with each activity. */
 const NO_JOURNAL: JournalMark = { journal: 'none', upTo: 0 };
 
+/**
+ * How many facts one activity carries to the journal, at some 300 bytes each: while it is down, every activity writes them
+ * into the history. A create carries all, for its intent is the newest.
+ */
+const CARRIED = 200;
+
 /** The facts of one instance that the journal is not known to have. */
 export class Unjournaled {
   private mark: JournalMark;
@@ -29,10 +35,16 @@ export class Unjournaled {
     return { ...this.mark };
   }
 
-  parcel(): JournalParcel {
+  parcel(activityType: string): JournalParcel {
     const { journal, upTo } = this.mark;
-    const events = journal === 'none' ? [] : this.events().filter(({ seq }) => seq > upTo);
+    const due = journal === 'none' ? [] : this.events().filter(({ seq }) => seq > upTo);
+    const events = activityType === 'createInstance' ? due : due.slice(0, CARRIED);
     return { journal: { refId: this.refId, upTo, events } };
+  }
+
+  /** From here on the journal shall still get them. */
+  get owedFrom(): number {
+    return this.mark.journal === 'none' ? Number.POSITIVE_INFINITY : this.mark.upTo + 1;
   }
 
   /**

@@ -20,15 +20,16 @@ export class JournalDown extends Error {
   override readonly name = 'JournalDown';
 }
 
-/** What waits for the journal. Everything else goes on without it, and its facts are delivered later. */
-const HELD_BACK: ReadonlySet<string> = new Set<keyof InstanceActivities>([
-  'createInstance', // nothing is bought of which only Temporal knows
-  'recordEvents',
-]);
-/** How soon a create that was held back is tried again, in ms. */
-const HELD_BACK_MS = 5_000;
+/** Waits for the journal: nothing is bought of which only Temporal knows. */
+const CREATE: keyof InstanceActivities = 'createInstance';
+/** Has no other work. All but these two go on without the journal, and their facts are delivered later. */
+const RECORD: keyof InstanceActivities = 'recordEvents';
+/** How soon a create that was held back is tried again, in ms. Each that is recorded doubles it: a log that nobody takes grows. */
+const HELD_BACK_MS = { first: 5_000, ceiling: 300_000 };
 /** A short absence goes by unseen; after this, in ms, the instance records why it waits, and `describe` tells. */
 const UNSEEN_MS = 15_000;
+/** Once it is told, a create waits this long before it is recorded again, in ms; a terminate waits with it. */
+const TOLD_MS = 60_000;
 
 /**
  * Takes the facts that came with an activity to the journal, before the activity's work. The answer, also a failure,
@@ -45,7 +46,15 @@ export function journaling(facts: FactSink): ActivityInboundCallsInterceptor {
         receipt.journaled = await facts.keep(parcel.journal, workflowExecution?.runId ?? '');
       } catch (error) {
         if (!(error instanceof JournalDown)) throw error;
-        if (HELD_BACK.has(activityType)) throw withReceipt(heldBack(error), receipt);
+        if (activityType === RECORD) {
+          throw withReceipt(ApplicationFailure.retryable(error.message, error.name), receipt);
+        }
+        if (activityType === CREATE) throw withReceipt(heldBack(error.message, parcel), receipt);
+      }
+      if (activityType === CREATE && receipt.journaled < (parcel.journal.events.at(-1)?.seq ?? 0)) {
+        // Only the workflow can mend that, with other facts: it is told at once.
+        const message = `The journal lacks facts from number ${receipt.journaled + 1} on`;
+        throw withReceipt(heldBack(message, parcel, { atOnce: true }), receipt);
       }
       try {
         const result = await next({ ...input, args: input.args.slice(0, -1) });
@@ -57,22 +66,27 @@ export function journaling(facts: FactSink): ActivityInboundCallsInterceptor {
   };
 }
 
-function heldBack({ message }: JournalDown): ApplicationFailure {
+/** A create that was not sent, as a failure that says so. It tries by itself until it is time that the instance records why. */
+function heldBack(why: string, { journal }: JournalParcel, { atOnce = false } = {}): ApplicationFailure {
   const { activityType, scheduledTimestampMs } = activityInfo();
-  if (activityType === 'recordEvents') return ApplicationFailure.retryable(message, 'JournalDown');
+  // What the journal has not taken tells how often this was recorded since it went away.
+  const told = journal.events.filter(
+    (event) => event.type === 'ProviderUnavailable' && event.failure.isRemembered,
+  ).length;
   const fact: FailureFact = {
     kind: 'ServiceUnavailable',
     operation: activityType,
-    message: `Held back, and nothing was asked of the provider: ${message}`,
-    retryAfterMs: HELD_BACK_MS,
+    message: `Held back, and nothing was asked of the provider: ${why}`,
+    retryAfterMs: Math.min(HELD_BACK_MS.first * 2 ** told, HELD_BACK_MS.ceiling),
     isRemembered: true, // the provider said nothing: no attempt is counted
   };
+  const patienceMs = told > 0 ? TOLD_MS : UNSEEN_MS;
   return ApplicationFailure.create({
     type: fact.kind,
     message: fact.message,
     details: [fact],
-    nonRetryable: Date.now() - scheduledTimestampMs > UNSEEN_MS,
-    nextRetryDelay: HELD_BACK_MS,
+    nonRetryable: atOnce || Date.now() - scheduledTimestampMs > patienceMs,
+    nextRetryDelay: HELD_BACK_MS.first,
   });
 }
 
