@@ -2,7 +2,7 @@ import { CamelCasePlugin, Kysely, sql, type Transaction } from 'kysely';
 import { parseJournalUrl } from '../address.js';
 import { JournalError, JournalUnavailable } from '../errors.js';
 import type { Engine } from './migrations.js';
-import { postgresCode, postgresDialect } from './postgres.js';
+import { isSilence, postgresCode, postgresDialect } from './postgres.js';
 import { sqliteCode, sqliteDialect, whileBusy } from './sqlite.js';
 import type { Tables } from './tables.js';
 
@@ -90,6 +90,7 @@ function isOutage(error: unknown): boolean {
   const code = postgresCode(error);
   if (code !== undefined && SQLSTATE.test(code) && code !== 'EPIPE') return POSTGRES_OUTAGE.test(code);
   if (code !== undefined) return /^E[A-Z_]+$/.test(code) && !code.startsWith('ERR_');
+  if (isSilence(error)) return true;
   return error instanceof Error && DISCONNECTED.test(error.message);
 }
 
