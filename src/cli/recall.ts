@@ -26,7 +26,7 @@ export async function recall(client: SlipwayClient, refId: string): Promise<Reca
     if ((error as { kind?: unknown }).kind !== 'NotFound') throw error;
     const events = await journaled(refId);
     if (events.length === 0) throw error;
-    return { view: toView(fold(events)), events, firstSeq: 1 };
+    return { view: toView(fold(events)), events, firstSeq: events[0]?.seq ?? 1 };
   }
 }
 

@@ -148,9 +148,13 @@ function kindOf(error: unknown): 'NotFound' | 'InvalidRequest' | 'Unreachable' {
 
 function eventDifferences(refId: RefId, page: EventsPage, stored: readonly InstanceEvent[]): WorkflowDifference[] {
   const bySeq = new Map(stored.map((event) => [event.seq, event]));
+  const isKnownLost = (lost: number) => {
+    return stored.some((event) => event.type === 'FactsLost' && event.from <= lost && lost < event.seq);
+  };
   const found = page.events.flatMap((event): WorkflowDifference[] => {
     const { seq } = event;
     const other = bySeq.get(seq);
+    if (!other && isKnownLost(seq)) return [];
     if (!other) return [{ refId, seq, field: 'event', what: `${event.type} is missing in the journal` }];
     const what = `the journal’s ${other.type} is not the workflow’s`;
     return jsonDifferences(event, other).map((field) => ({ refId, seq, field, what }));
@@ -168,10 +172,10 @@ function viewDifferences(
   view: InstanceView | undefined,
   stored: readonly InstanceEvent[],
 ): WorkflowDifference[] {
-  if (!view || stored.length < view.seq) return [];
+  if (!view || (stored.at(-1)?.seq ?? 0) < view.seq) return [];
   const { seq } = view;
   try {
-    const folded = toView(fold(stored.slice(0, seq)));
+    const folded = toView(fold(stored.filter((event) => event.seq <= seq)));
     return jsonDifferences(view, folded, 'view').map((field) => ({
       refId,
       seq,

@@ -37,7 +37,7 @@ export type {
 export interface EventStore {
   /**
    * Stores events of one instance, with the read models, in one transaction; resolves once they are on the disk. The
-   * events count up without a gap, from at most the one after the newest known. Those that are known and equal are
+   * events count up without a gap, from at most the one after the newest known, or from a `FactsLost` on. Those that are known and equal are
    * skipped, so that a repeated call changes nothing, whichever run each is from. A refused call leaves nothing.
    *
    * `runId` is the run of the workflow that wrote them, and is kept with each.

@@ -1,4 +1,4 @@
-import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, patched, workflowInfo } from '@temporalio/workflow';
 import type { FirewallRules } from '../domain/firewall.js';
 import { type CloudId, type IsoTime, type OfferId, toEpochMs, toIsoTime } from '../domain/ids.js';
 import {
@@ -17,6 +17,7 @@ import {
   type Phase,
   record,
 } from '../domain/instance/index.js';
+import type { JournalParcel } from '../domain/journaling.js';
 import type { EventsPage, Recorded } from './messages.js';
 import { activities } from './policies.js';
 import { tellStory } from './story.js';
@@ -196,6 +197,16 @@ export class Instance {
   private kept(): InstanceEvent[] {
     const owed = this.current.seq + 1 - this.unjournaled.owedFrom;
     return this.events.slice(-Math.max(EVENTS_KEPT, Math.min(owed, EVENTS_OWED)));
+  }
+
+  /**
+   * Hears what the journal has. Where it lacks what is no longer held here, that is a fact as well: the journal's story
+   * goes on from there, with a hole that everybody sees.
+   */
+  confirm(sent: JournalParcel, upTo: number | undefined): void {
+    const from = this.unjournaled.confirm(sent, upTo);
+    // Workers of before 0019 answered like this and then took what came.
+    if (from !== undefined && patched('facts-lost')) this.append([{ type: 'FactsLost', from, state: this.current }]);
   }
 
   /** Should this run end, and go on as a new one? */

@@ -21,16 +21,15 @@ class JournalFeed implements WorkflowOutboundCallsInterceptor {
   async scheduleActivity(input: ActivityInput, next: Next<WorkflowOutboundCallsInterceptor, 'scheduleActivity'>) {
     const { instance } = this;
     if (!instance) return await next(input);
-    const { unjournaled } = instance;
-    const parcel = unjournaled.parcel(input.activityType);
+    const parcel = instance.unjournaled.parcel(input.activityType);
     try {
       const answer = await next({ ...input, args: [...input.args, parcel] });
-      unjournaled.confirm(parcel, isReceipt(answer) ? answer.journaled : undefined);
+      instance.confirm(parcel, isReceipt(answer) ? answer.journaled : undefined);
       return isReceipt(answer) ? answer.result : answer;
     } catch (error) {
       const cause = error instanceof ActivityFailure ? error.cause : undefined;
       // What the server made of a silent worker says nothing about the journal.
-      if (cause instanceof ApplicationFailure) unjournaled.confirm(parcel, receiptIn(cause.details)?.journaled);
+      if (cause instanceof ApplicationFailure) instance.confirm(parcel, receiptIn(cause.details)?.journaled);
       throw error;
     }
   }

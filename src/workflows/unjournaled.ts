@@ -37,7 +37,7 @@ export class Unjournaled {
 
   parcel(activityType: string): JournalParcel {
     const { journal, upTo } = this.mark;
-    const due = journal === 'none' ? [] : this.events().filter(({ seq }) => seq > upTo);
+    const due = journal === 'none' ? [] : this.due();
     const events = activityType === 'createInstance' ? due : due.slice(0, CARRIED);
     return { journal: { refId: this.refId, upTo, events } };
   }
@@ -47,13 +47,36 @@ export class Unjournaled {
     return this.mark.journal === 'none' ? Number.POSITIVE_INFINITY : this.mark.upTo + 1;
   }
 
+  /** After facts that nobody holds any more, the journal goes on from where `FactsLost` says they had led. */
+  private due(): readonly InstanceEvent[] {
+    const { upTo } = this.mark;
+    const held = this.events().filter(({ seq }) => seq > upTo);
+    const isWhole = held[0]?.seq === upTo + 1;
+    return isWhole
+      ? held
+      : held.slice(
+          Math.max(
+            0,
+            held.findLastIndex(({ type }) => type === 'FactsLost'),
+          ),
+        );
+  }
+
   /**
    * An activity was answered: the journal has all facts up to `upTo`, or there is none. An answer that is older than
-   * another's is passed over; one below what was sent means that the journal has lost some: they are sent again.
+   * another's is passed over; one below what was sent means that the journal lacks some: they are sent again. Answers
+   * the first of them when that cannot be, because it is no longer held.
    */
-  confirm({ journal: sent }: JournalParcel, upTo: number | undefined): void {
-    if (upTo === undefined) this.mark = { journal: 'none', upTo: this.mark.upTo };
-    else this.mark = { journal: 'expected', upTo: upTo < sent.upTo ? upTo : Math.max(upTo, this.mark.upTo) };
+  confirm({ journal: sent }: JournalParcel, upTo: number | undefined): number | undefined {
+    if (upTo === undefined) {
+      this.mark = { journal: 'none', upTo: this.mark.upTo };
+      return undefined;
+    }
+    const before = (sent.events[0]?.seq ?? sent.upTo + 1) - 1;
+    const lacks = upTo < sent.upTo || (upTo < before && sent.events[0]?.type !== 'FactsLost');
+    this.mark = { journal: 'expected', upTo: lacks ? upTo : Math.max(upTo, this.mark.upTo) };
+    const [next] = lacks ? this.due() : [];
+    return next && next.seq > upTo + 1 && next.type !== 'FactsLost' ? upTo + 1 : undefined;
   }
 
   /** Facts are waiting, and there is, or may be, a journal. */

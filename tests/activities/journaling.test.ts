@@ -72,6 +72,12 @@ describe('a journal that lacks facts before those that came', () => {
     expect(receipt).toEqual({ journaled: 1 });
   });
 
+  it('gets no create sent by a workflow that does not know of it yet', async () => {
+    const { asked, receipt } = await attempt(has(0), 'createInstance', []);
+    expect(asked).toBe(false);
+    expect(receipt).toEqual({ journaled: 0 });
+  });
+
   it('keeps nothing else from being done', async () => {
     const { asked, answer } = await attempt(has(1), 'endInstance', askedTimes(1));
     expect(asked).toBe(true);

@@ -1,4 +1,10 @@
-import { type InstanceEventType, type InstanceFact, PHASES, type Phase } from '../../src/domain/instance/index.js';
+import {
+  fold,
+  type InstanceEventType,
+  type InstanceFact,
+  PHASES,
+  type Phase,
+} from '../../src/domain/instance/index.js';
 import { offerId } from '../../src/domain/placement/offer.js';
 import { START } from '../support/given.js';
 import {
@@ -39,6 +45,7 @@ const nowhere: Phase[] = [];
 export const EVENTS: { [Type in InstanceEventType]: [Extract<InstanceFact, { type: Type }>, readonly Phase[]] } = {
   InstanceRequested: [requested(), nowhere],
   CreateAttempted: [attempted(), ['placing']],
+  FactsLost: [{ type: 'FactsLost', from: 1, state: fold([{ ...requested(), seq: 1, at: START }]) }, PHASES],
   StockReturned: [{ type: 'StockReturned', offerId: offerId(offerA) }, ['placing']],
   CapacityAwaited: [{ type: 'CapacityAwaited', until: START }, ['placing']],
   CapacityRefused: [{ type: 'CapacityRefused', ...refused }, ['creating']],

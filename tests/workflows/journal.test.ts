@@ -1,7 +1,9 @@
 import Long from 'long';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { instanceWorkflowId } from '../../src/domain/ids.js';
+import { fold } from '../../src/domain/instance/index.js';
 import { JournalSchemaMismatch } from '../../src/journal/index.js';
+import { attempted, parked, refused, requested, stamp } from '../journal/support/lives.js';
 import { historyOf } from '../support/history.js';
 import { openTestJournal, type TestJournal } from '../support/journal.js';
 import { offerAt, openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
@@ -219,4 +221,26 @@ describe('a journal that comes later', () => {
       await bare.close();
     }
   }, 60_000);
+
+  it('is told where an instance stood whose first facts nobody holds any more, and everything from there on', async () => {
+    const { client, temporal, taskQueue } = slipway;
+    const request = requestFor(slipway);
+    const { refId } = request;
+    const offer = offerAt(slipway);
+    const events = stamp([requested(refId, request), attempted(1, offer), refused(1, 'OutOfQuota'), parked()]);
+    const snapshot = { state: fold(events), events: events.slice(2), journal: { journal: 'none', upTo: 0 } };
+    const workflowId = instanceWorkflowId(refId);
+    await temporal.workflow.start('instance', { workflowId, taskQueue, args: [request, snapshot] });
+    await client.retry(refId);
+    await client.waitFor(refId, 'ready');
+    await client.terminate(refId);
+    await closed(refId);
+
+    const known = await inJournal(refId);
+    expect(known[0]).toMatchObject({ type: 'FactsLost', from: 1, state: { request: { refId } } });
+    expect(known).toEqual((await inWorkflow(refId)).filter(({ seq }) => seq >= (known[0]?.seq ?? 0)));
+    const created = known.findIndex(({ type }) => type === 'InstanceCreated');
+    expect(known.slice(0, created).some(({ type }) => type === 'CreateAttempted')).toBe(true);
+    expect(await kept.journal.verify()).toMatchObject({ differences: [] });
+  }, 90_000);
 });

@@ -88,13 +88,12 @@ export class FactKeeper implements FactSink {
     return events.at(-1)?.seq ?? upTo;
   }
 
-  /** The journal lacks facts that it once had: it was put back from a backup. The workflow sends them again, if it can. */
-  private fillGap({ refId, expectedSeq, offeredSeq }: JournalGap, parcel: JournalParcel['journal']): number {
-    const wasThere = parcel.upTo >= expectedSeq;
+  /** The journal lacks facts before these: it was put back from a backup. The workflow sends them again, if it can. */
+  private fillGap({ refId, expectedSeq, offeredSeq }: JournalGap, { upTo }: JournalParcel['journal']): number {
     const fields = { refId, expectedSeq, offeredSeq };
-    if (wasThere) this.options.logger.warn(fields, 'The journal has lost facts: they are sent again');
-    else this.options.logger.error(fields, 'The journal lacks facts that the workflow does not hold any more');
-    return wasThere ? expectedSeq - 1 : this.lastOf(parcel);
+    if (upTo >= expectedSeq) this.options.logger.warn(fields, 'The journal has lost facts: they are sent again');
+    else this.options.logger.error(fields, 'The journal lacks facts that came before');
+    return expectedSeq - 1;
   }
 
   private async presentRun(refId: RefId): Promise<string> {

@@ -51,7 +51,7 @@ export function journaling(facts: FactSink): ActivityInboundCallsInterceptor {
         }
         if (activityType === CREATE) throw withReceipt(heldBack(error.message, parcel), receipt);
       }
-      if (activityType === CREATE && receipt.journaled < (parcel.journal.events.at(-1)?.seq ?? 0)) {
+      if (activityType === CREATE && receipt.journaled < intentOf(parcel)) {
         // Only the workflow can mend that, with other facts: it is told at once.
         const message = `The journal lacks facts from number ${receipt.journaled + 1} on`;
         throw withReceipt(heldBack(message, parcel, { atOnce: true }), receipt);
@@ -64,6 +64,11 @@ export function journaling(facts: FactSink): ActivityInboundCallsInterceptor {
       }
     },
   };
+}
+
+/** The number of the newest fact: a create follows it. None came from a workflow that does not know of the journal yet. */
+function intentOf({ journal }: JournalParcel): number {
+  return journal.events.at(-1)?.seq ?? Number.POSITIVE_INFINITY;
 }
 
 /** A create that was not sent, as a failure that says so. It tries by itself until it is time that the instance records why. */

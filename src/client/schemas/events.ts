@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { InstanceState } from '../../domain/instance/index.js';
 import { filledRequest } from './request.js';
 import * as values from './values.js';
 
@@ -9,6 +10,9 @@ const proof = values.absenceProof;
 const { failure, offer } = values;
 /** Who asked, and under which id. */
 const stamp = { requestId: text, actor: text.optional() };
+
+/** For the journal's own fold, and not spelt out: it is as the events before it made it. */
+const state = z.record(z.string(), z.unknown()) as unknown as z.ZodType<InstanceState>;
 
 function event<Type extends string, Fields extends z.ZodRawShape>(type: Type, fields: Fields) {
   return z.object({ type: z.literal(type), seq: z.int().min(1), at: values.time, ...fields });
@@ -89,5 +93,6 @@ export const eventSchema = z
     event('VolumeResizeRequested', { size: values.size, ...stamp }),
     event('ChangeApplied', { change: values.change }),
     event('ChangeRefused', { change: values.change, failure }),
+    event('FactsLost', { from: z.int().min(1), state }),
   ])
   .meta({ title: 'Event', description: 'One fact about an instance. Ignore types and fields you do not know.' });

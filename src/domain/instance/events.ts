@@ -6,7 +6,7 @@ import type { Offer } from '../placement/offer.js';
 import type { InstanceCapability, LifecycleStatus, PortMapping } from '../provider.js';
 import type { Size } from '../size.js';
 import type { InstanceRequest } from './request.js';
-import type { Change, FirewallKind } from './state.js';
+import type { Change, FirewallKind, InstanceState } from './state.js';
 
 /** Who asked, and under which id: the same requestId twice has one effect. */
 export interface CommandStamp {
@@ -129,7 +129,10 @@ export type InstanceFact =
   | ({ type: 'TypeChangeRequested'; instanceType: string } & CommandStamp)
   | ({ type: 'VolumeResizeRequested'; size: Size } & CommandStamp)
   | { type: 'ChangeApplied'; change: Change }
-  | { type: 'ChangeRefused'; change: Change; failure: FailureFact };
+  | { type: 'ChangeRefused'; change: Change; failure: FailureFact }
+  // — what nobody holds any more —
+  /** The journal has none of the facts `from` up to this one, and the workflow no longer holds the first of them. */
+  | { type: 'FactsLost'; from: number /** What all of them amounted to. */; state: InstanceState };
 
 /** A fact with its place in the instance's life: `seq` counts from 1 without a gap, also across continue-as-new. */
 export type InstanceEvent = InstanceFact & { seq: number; at: IsoTime };

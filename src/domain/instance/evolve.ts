@@ -28,6 +28,7 @@ export function fold(events: readonly InstanceEvent[]): InstanceState {
 
 /** The state right after the first event. */
 export function open(event: InstanceEvent): InstanceState {
+  if (event.type === 'FactsLost') return goOn(event);
   if (event.type !== 'InstanceRequested') throw new CorruptHistoryError(`begins with ${event.type}`);
   const { request, at, seq } = event;
   return {
@@ -55,6 +56,7 @@ export function open(event: InstanceEvent): InstanceState {
 
 /** Folds one fact into the state. To refuse is `decide`'s work; by now it has happened. */
 export function evolve(before: InstanceState, event: InstanceEvent): InstanceState {
+  if (event.type === 'FactsLost') return goOn(event); // whatever is missing between the two
   if (event.seq !== before.seq + 1) throw new CorruptHistoryError(`event ${event.seq} after ${before.seq}`);
   if (FINAL.has(before.phase) && !AFTER_THE_END.has(event.type)) inPhase(before, event);
   const state = { ...before, seq: event.seq };
@@ -269,6 +271,10 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
     default: // does not compile while a case is missing; throws when a newer version wrote the history
       return unknownEvent(event);
   }
+}
+
+function goOn({ state, seq }: Extract<InstanceEvent, { type: 'FactsLost' }>): InstanceState {
+  return { ...state, seq };
 }
 
 /** What can still be said of an instance that is over: machines that arrived late, and what is owed. */

@@ -56,6 +56,7 @@ const ACTORS: Record<InstanceEventType, Actor> = {
   CreateAttempted: 'slipway',
   CapacityAwaited: 'slipway',
   StockReturned: 'provider',
+  FactsLost: 'slipway',
   CapacityRefused: 'provider',
   QuotaRefused: 'provider',
   CredentialRefused: 'provider',
@@ -190,6 +191,8 @@ export function evidenceOf(event: InstanceEvent): string {
       return `${event.size.value} ${event.size.unit}`;
     case 'ChangeApplied':
       return event.change.kind;
+    case 'FactsLost':
+      return `the journal has none of ${event.from} to ${event.seq - 1}; by then it was ${event.state.phase}`;
     case 'ChangeRefused':
       return `${event.change.kind}: ${failureText(event.failure)}`;
     default:

@@ -79,7 +79,7 @@ function ended({ at }: AttemptFact, endedAt: IsoTime): Pick<AttemptFact, 'endedA
   return { endedAt, tookMs: toEpochMs(endedAt) - toEpochMs(at) };
 }
 
-function because(failure: FailureFact | undefined): Pick<AttemptFact, 'kind' | 'evidence'> {
+export function because(failure: FailureFact | undefined): Pick<AttemptFact, 'kind' | 'evidence'> {
   if (!failure) return { evidence: '' };
   const { kind, message, providerCode, httpStatus, requestId } = failure;
   const said = [providerCode, httpStatus && `HTTP ${httpStatus}`].filter(Boolean).join(', ');

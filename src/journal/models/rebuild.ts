@@ -113,8 +113,9 @@ function byRef<Row extends { refId: RefId }>(rows: readonly Row[]): Map<RefId, R
 function holesOf(events: readonly Selectable<EventTable>[]): Map<RefId, string[]> {
   const holes = new Map<RefId, string[]>();
   for (const [refId, list] of byRef(events)) {
-    const wrong = list.flatMap(({ seq, position }, index) => {
-      if (seq !== index + 1) return [`event ${index + 1} is missing`];
+    const wrong = list.flatMap(({ seq, type, position }, index) => {
+      const expected = (list[index - 1]?.seq ?? 0) + 1;
+      if (seq !== expected && type !== 'FactsLost') return [`event ${expected} is missing`];
       return index > 0 && position < (list[index - 1]?.position ?? 0) ? [`event ${seq} stands before ${seq - 1}`] : [];
     });
     if (wrong.length > 0) holes.set(refId, wrong.slice(0, 1));

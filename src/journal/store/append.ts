@@ -74,7 +74,8 @@ export async function storeBatch(trx: Writer, appends: readonly Append[], cache:
     const repeated = repeats.length > 0 ? await compareKnown(trx, refId, repeats, rows) : { position: 0 };
     const stale = next && known && (await staleRun(trx, append, known.head, rows));
     if (repeated instanceof JournalConflict) results.push(repeated);
-    else if (next && next.seq !== seq + 1) results.push(new JournalGap(refId, seq + 1, next.seq));
+    else if (next && next.seq !== seq + 1 && next.type !== 'FactsLost')
+      results.push(new JournalGap(refId, seq + 1, next.seq));
     else if (stale) results.push(stale);
     else if (!next) results.push({ appended: 0, seq, position: repeated.position });
     else {
@@ -84,7 +85,7 @@ export async function storeBatch(trx: Writer, appends: readonly Append[], cache:
         rows.push(toRow(refId, event, { position, recordedAt, runId, revision, supersedes: 0 }));
       }
       const life = grow(known?.life, fresh);
-      const last = seq + fresh.length;
+      const last = fresh.at(-1)?.seq ?? seq;
       if (life) lives.set(refId, { life, head: { seq: last, position, runId, revision } });
       results.push({ appended: fresh.length, seq: last, position });
     }
@@ -115,7 +116,7 @@ async function compareKnown(
   const bySeq = new Map(entries.map((entry) => [entry.event.seq, entry]));
   for (const offered of known) {
     const entry = bySeq.get(offered.seq);
-    if (!entry) throw new Error(`${refId}/${offered.seq} is missing below the instance's newest event`);
+    if (!entry) continue; // lost, and `FactsLost` says so: it was sent before that was known
     if (!sameJson(entry.event, offered)) return conflictOf(entry, offered);
   }
   return { position: bySeq.get(known.at(-1)?.seq ?? 0)?.position ?? 0 };

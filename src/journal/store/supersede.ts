@@ -45,8 +45,9 @@ export async function storeSupersede(
   const { refId, events } = supersede;
   const known = (await cache.load(trx, [refId])).get(refId);
   const rows = known ? await rowsOf(trx, refId) : [];
+  const bySeq = new Map(rows.map((row) => [row.seq, row]));
   const differing = events.find((event) => {
-    const row = rows[event.seq - 1];
+    const row = bySeq.get(event.seq);
     return row !== undefined && !sameJson(toEntry(row).event, event);
   });
   if (!known || !differing) {
@@ -55,7 +56,7 @@ export async function storeSupersede(
     return { result: 'appended' in result ? { ...result, superseded: 0 } : result, lives };
   }
 
-  const moved = rows.slice(differing.seq - 1);
+  const moved = rows.filter(({ seq }) => seq >= differing.seq);
   const stale = await staleRun(trx, supersede, known.head);
   if (stale) return { result: stale, lives: [] };
   // A run does not contradict itself: that is another writer, or a workflow that was changed under its history.
@@ -63,7 +64,7 @@ export async function storeSupersede(
   if (first && moved.some(({ runId }) => runId === supersede.runId)) {
     return { result: conflictOf(toEntry(first), differing), lives: [] };
   }
-  return await replace(trx, supersede, { kept: rows.slice(0, differing.seq - 1), moved, known });
+  return await replace(trx, supersede, { kept: rows.slice(0, -moved.length), moved, known });
 }
 
 async function replace(
@@ -73,14 +74,15 @@ async function replace(
 ): Promise<{ result: Superseded; lives: KnownLife[] }> {
   const now = toIsoTime(Date.now());
   const revision = known.head.revision + 1;
-  const fresh = events.slice(events.findIndex(({ seq }) => seq === kept.length + 1));
+  const from = moved[0]?.seq ?? 1;
+  const fresh = events.filter(({ seq }) => seq >= from);
   const before = await headPosition(trx);
   const rows = fresh.map((event, index) => {
     const place = { position: before + index + 1, recordedAt: now, runId, revision };
     return toRow(refId, event, { ...place, supersedes: index === 0 ? 1 : 0 });
   });
   const life = foldLife([...kept.map((row) => toEntry(row).event), ...fresh]);
-  const head = { seq: kept.length + fresh.length, position: before + fresh.length, runId, revision };
+  const head = { seq: fresh.at(-1)?.seq ?? from, position: before + fresh.length, runId, revision };
 
   await putAside(trx, moved, { supersededAt: now, supersededBy: runId, reason: plain(reason) });
   for (const chunk of chunks(rows)) await trx.insertInto('journalEvent').values(chunk).execute();

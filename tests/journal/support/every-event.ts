@@ -1,5 +1,5 @@
 import { NO_RULES } from '../../../src/domain/firewall.js';
-import type { InstanceEvent, InstanceFact } from '../../../src/domain/instance/index.js';
+import { fold, type InstanceEvent, type InstanceFact } from '../../../src/domain/instance/index.js';
 import {
   attempted,
   BEGIN,
@@ -144,6 +144,7 @@ export const LIVES: Record<string, InstanceFact[]> = {
     terminated(),
   ],
   'v-plain': [requested('v-plain'), ...up(1), terminateRequested(), began(), terminated()],
+  'v-lost': [requested('v-lost'), { type: 'FactsLost', from: 1, state: fold(stamp([requested('v-lost')])) }, ...up(1)],
 };
 
 /** One line of a version's file: an event as the table held it. */
