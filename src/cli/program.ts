@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addAttempts } from './commands/attempts.js';
 import { addChanges } from './commands/changes.js';
 import { addConformance } from './commands/conformance.js';
 import { addDebt } from './commands/debt.js';
@@ -9,6 +10,7 @@ import { addEvents } from './commands/events.js';
 import { addHealth } from './commands/health.js';
 import { addJournal } from './commands/journal.js';
 import { addLs } from './commands/ls.js';
+import { addOffers } from './commands/offers.js';
 import { addOrders } from './commands/orders.js';
 import { addPrepare } from './commands/prepare.js';
 import { addProvision } from './commands/provision.js';
@@ -17,6 +19,7 @@ import { addReplay } from './commands/replay.js';
 import { addShow } from './commands/show.js';
 import { addSimcloud } from './commands/simcloud.js';
 import { addTimeline } from './commands/timeline.js';
+import { addUsage } from './commands/usage.js';
 import { addWebhooks } from './commands/webhooks.js';
 import { addWorker } from './commands/worker.js';
 import { EXIT_HELP } from './exit-codes.js';
@@ -28,6 +31,9 @@ const COMMANDS = [
   addTimeline,
   addLs,
   addDebt,
+  addUsage,
+  addAttempts,
+  addOffers,
   addOrders,
   addChanges,
   addRelease,

@@ -1,10 +1,10 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { ListFilter, Phase } from '../../client/index.js';
-import { type Row, withForgotten } from '../forgotten.js';
+import { type JournalOnly, type Row, rowsOfJournal, withForgotten } from '../forgotten.js';
 import { type Column, table } from '../table.js';
 import { print, printJson, say, terminalOf } from '../terminal.js';
 import { between } from '../text/time.js';
-import { type JsonOption, toCount, withJson } from './options.js';
+import { type JsonOption, toCount, toMoment, withJson } from './options.js';
 
 interface Options extends JsonOption {
   phase?: string[];
@@ -16,7 +16,26 @@ interface Options extends JsonOption {
   debt?: boolean;
   all?: boolean;
   limit: number;
+  order?: JournalOnly['orderBy'];
+  ascending?: boolean;
+  name?: string;
+  createdFrom?: string;
+  createdTo?: string;
 }
+
+const TIME = '2026-03-01, 2026-03-01T09:00Z, or 30d for that long ago';
+/** What a person sorts by: the journal knows more orders, of which none says more. */
+const ORDERS = [
+  'createdAt',
+  'updatedAt',
+  'since',
+  'readyAt',
+  'terminatedAt',
+  'name',
+  'phase',
+  'offerId',
+  'failureKind',
+];
 
 export function addLs(program: Command): void {
   const command = program
@@ -31,22 +50,43 @@ export function addLs(program: Command): void {
     .option('--error-kind <kind>', 'with this failure, such as OutOfQuota')
     .option('--debt', 'with something that could not be deleted yet')
     .option('--all', 'also those that are over: while Temporal keeps them, then from the journal')
-    .option('--limit <n>', 'at most this many', toCount, 1000);
+    .option('--limit <n>', 'at most this many', toCount, 1000)
+    .optionsGroup('From the journal alone, which SLIPWAY_JOURNAL_URL names:')
+    .addOption(new Option('--order <field>', 'in this order, the largest first').choices(ORDERS))
+    .option('--ascending', 'the smallest first')
+    .option('--name <prefix>', 'whose name begins like this')
+    .option('--created-from <time>', `requested after it: ${TIME}`, toMoment)
+    .option('--created-to <time>', 'requested before it', toMoment);
   withJson(command).action(ls);
 }
 
-async function ls({ json, credential, debt, phase, ...rest }: Options): Promise<void> {
-  const { withClient } = await import('../session.js');
+async function ls({ json, credential, debt, phase, ...options }: Options): Promise<void> {
+  const { order, ascending, name, createdFrom, createdTo, ...rest } = options;
+  const created = (createdFrom || createdTo) && {
+    ...(createdFrom && { from: createdFrom }),
+    ...(createdTo && { to: createdTo }),
+  };
+  const asked: JournalOnly = {
+    ...(order && { orderBy: order }),
+    ...(ascending && { direction: 'asc' as const }),
+    ...(name && { namePrefix: name }),
+    ...(created && { created }),
+  };
   const filter: ListFilter = {
     ...rest,
     ...(phase && { phase: phase as Phase[] }),
     ...(credential && { cloudCredRefId: credential }),
     ...(debt && { cleanupDebt: true }),
   };
-  const rows = await withForgotten(await withClient((client) => client.list(filter)), filter);
+  const rows = await (Object.keys(asked).length > 0 ? rowsOfJournal(filter, asked) : listed(filter));
   if (json) return printJson(rows);
   if (rows.length === 0) say('No instances.');
   else print(table(COLUMNS, rows, terminalOf().width).join('\n'));
+}
+
+async function listed(filter: ListFilter): Promise<Row[]> {
+  const { withClient } = await import('../session.js');
+  return await withForgotten(await withClient((client) => client.list(filter)), filter);
 }
 
 const COLUMNS: Column<Row>[] = [

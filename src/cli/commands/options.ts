@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../domain/duration.js';
+import { type IsoTime, toIsoTime } from '../../domain/ids.js';
 
 /** What several commands share, spelled once. */
 export interface JsonOption {
@@ -38,6 +39,15 @@ export function toDuration(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined) throw new InvalidArgumentError('Write 90s, 20m or 1h.');
   return ms;
+}
+
+/** A moment: `2026-03-01`, `2026-03-01T09:00Z`, or how long ago: `30d`. */
+export function toMoment(text: string): IsoTime {
+  const ago = parseDuration(text);
+  const at = ago === undefined ? (/^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN) : Date.now() - ago;
+  if (Number.isNaN(at))
+    throw new InvalidArgumentError('Write 2026-03-01, 2026-03-01T09:00Z, or 30d for that long ago.');
+  return toIsoTime(at);
 }
 
 export function toCount(text: string): number {
