@@ -1,7 +1,7 @@
-import type { ListedInstance, ListFilter } from '../client/index.js';
+import type { ListedInstance, ListFilter, SlipwayClient } from '../client/index.js';
 import type { ErrorKind } from '../domain/errors.js';
 import type { InstanceFilter, InstanceQuery, InstanceRow, Journal } from '../journal/index.js';
-import { withJournal, withJournalIfAny } from './journal.js';
+import { withJournal, withJournalIfThere } from './journal.js';
 
 /** `forgotten`: Temporal no longer knows it; the journal does. */
 export type Row = ListedInstance & { forgotten?: true };
@@ -9,22 +9,39 @@ export type Row = ListedInstance & { forgotten?: true };
 /** Rows that the journal is asked for at once. */
 const PAGE = 1_000;
 
+/** RefIds that Temporal is asked about at once. */
+const ASKED = 100;
+
 /**
  * A list of all instances with those that are over and that Temporal has forgotten, newest first. As it is where no
- * journal is kept, or only open instances are asked for: those have a workflow.
+ * journal is kept or none answers, or only open instances are asked for: those have a workflow.
  */
-export async function withForgotten(listed: readonly ListedInstance[], filter: ListFilter): Promise<Row[]> {
-  if (!filter.all) return [...listed];
+export async function withForgotten(client: Pick<SlipwayClient, 'list'>, filter: ListFilter): Promise<Row[]> {
+  const listed = await client.list(filter);
+  if (!filter.all) return listed;
   const { limit = PAGE } = filter;
-  const known = new Set(listed.map(({ refId }) => refId));
-  const forgotten = await withJournalIfAny(async (journal) => {
+  const isListed = new Set(listed.map(({ refId }) => refId));
+  const others = await withJournalIfThere(async (journal) => {
     const query = { ...toJournalFilter(filter), open: false };
-    const rows = await atMost(journal, query, limit, ({ refId }) => !known.has(refId));
-    return rows.map((row): Row => ({ ...toRow(row), forgotten: true }));
+    return (await atMost(journal, query, limit, ({ refId }) => !isListed.has(refId))).map(toRow);
   });
-  if (!forgotten) return [...listed];
-  const all: Row[] = [...listed, ...forgotten];
-  return all.sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1)).slice(0, limit);
+  if (!others) return listed;
+  const newest = [...listed, ...others].sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1)).slice(0, limit);
+  // What the limit cut off from Temporal's list is not forgotten for that.
+  const known = await stillKnown(
+    client,
+    newest.filter(({ refId }) => !isListed.has(refId)),
+  );
+  return newest.map((row) => (isListed.has(row.refId) ? row : (known.get(row.refId) ?? { ...row, forgotten: true })));
+}
+
+async function stillKnown(client: Pick<SlipwayClient, 'list'>, rows: readonly Row[]): Promise<Map<string, Row>> {
+  const known = new Map<string, Row>();
+  for (let from = 0; from < rows.length; from += ASKED) {
+    const refIds = rows.slice(from, from + ASKED).map(({ refId }) => refId);
+    for (const row of await client.list({ all: true, refId: refIds })) known.set(row.refId, row);
+  }
+  return known;
 }
 
 /** What only the journal can be asked for. */

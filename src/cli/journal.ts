@@ -1,6 +1,7 @@
 import { readJournalUrl } from '../config/journal.js';
 import type { Journal } from '../journal/index.js';
 import { BadInput } from './failure.js';
+import { say } from './terminal.js';
 
 /**
  * Where the journal is, as workers are told too; undefined where none is kept. It may hold a password: never print it.
@@ -28,6 +29,20 @@ export async function withJournal<T>(work: (journal: Journal) => Promise<T>, url
     return await work(journal);
   } finally {
     await journal.close();
+  }
+}
+
+/**
+ * The same where Temporal has told the most of it: a journal that is away takes nothing from that. It is said on stderr,
+ * and the answer is undefined.
+ */
+export async function withJournalIfThere<T>(work: (journal: Journal) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await withJournalIfAny(work);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'JournalUnavailable') throw error;
+    say(`This is what Temporal knows. ${error.message}`);
+    return undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { INSTANCE_WORKFLOW_PREFIX, type IsoTime, type RefId, toIsoTime } from '../domain/ids.js';
+import { INSTANCE_WORKFLOW_PREFIX, type IsoTime, instanceWorkflowId, type RefId, toIsoTime } from '../domain/ids.js';
 import type { Phase } from '../domain/instance/index.js';
 import { PHASES } from '../domain/instance/phase.js';
 import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
@@ -22,6 +22,8 @@ export interface ListedInstance {
 
 /** All given conditions must hold. By default only open instances. */
 export interface ListFilter {
+  /** Only these, as far as Temporal knows them; some hundred at most. */
+  refId?: RefId | RefId[];
   phase?: Phase | Phase[];
   provider?: string;
   cloudCredRefId?: string;
@@ -58,6 +60,10 @@ export function toListed(execution: WorkflowExecutionInfo): ListedInstance {
 export function toQuery(filter: ListFilter): string {
   const conditions = ["WorkflowType = 'instance'"];
   if (!filter.all) conditions.push("ExecutionStatus = 'Running'");
+  if (filter.refId !== undefined) {
+    const ids = [filter.refId].flat().map((refId) => quote('refId', instanceWorkflowId(refId)));
+    conditions.push(`WorkflowId IN (${ids.join(', ')})`);
+  }
   const phases = filter.phase === undefined ? [] : [filter.phase].flat();
   for (const phase of phases) {
     if (!PHASES.includes(phase)) {

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
-import { compareWithWorkflows, type InstanceEvent } from '../../src/client/index.js';
+import { withForgotten } from '../../src/cli/forgotten.js';
+import { compareWithWorkflows, type InstanceEvent, type SlipwayClient } from '../../src/client/index.js';
 import { instanceWorkflowId } from '../../src/domain/ids.js';
 import { type Journal, openJournal } from '../../src/journal/index.js';
 import { type DevServer, startDevServer } from '../../src/temporal/dev-server.js';
@@ -189,5 +190,24 @@ describe('an instance that Temporal has forgotten', () => {
     const away = 'postgres://slipway@127.0.0.1:1/journal';
     expect((await run(away, 'why', refId)).code).toBe(6);
     expect((await run(away, 'why', refIds.open)).code).toBe(0);
+  });
+
+  it('takes nothing from what Temporal says where the journal does not answer: the reason is on stderr', async () => {
+    const away = 'postgres://slipway@127.0.0.1:1/journal';
+    const { code, stdout, stderr } = await run(away, 'ls', '--all', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toContainEqual(expect.objectContaining({ refId: refIds.over, open: false }));
+    expect(stderr).toMatch(/what Temporal knows.*127\.0\.0\.1/);
+  });
+
+  it('is no other that Temporal still knows, where its list was cut off before that one', async () => {
+    vi.stubEnv('SLIPWAY_JOURNAL_URL', kept.url);
+    const cut: Pick<SlipwayClient, 'list'> = {
+      list: async (filter) => (filter?.refId ? await slipway.client.list(filter) : []),
+    };
+    const rows = await withForgotten(cut, { all: true, limit: 2 });
+    const marks = Object.fromEntries(rows.map((row) => [row.refId, row.forgotten]));
+    expect(marks).toEqual({ [refIds.gone]: true, [refIds.over]: undefined });
+    vi.unstubAllEnvs();
   });
 });

@@ -86,7 +86,7 @@ async function ls({ json, credential, debt, phase, ...options }: Options): Promi
 
 async function listed(filter: ListFilter): Promise<Row[]> {
   const { withClient } = await import('../session.js');
-  return await withForgotten(await withClient((client) => client.list(filter)), filter);
+  return await withClient((client) => withForgotten(client, filter));
 }
 
 const COLUMNS: Column<Row>[] = [
