@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { CONNECTIONS } from '../../src/journal/store/postgres.js';
 import { DYNAMIC_CONFIG } from '../../src/temporal/server-settings.js';
 import { SHUTDOWN_FORCE_MS } from '../../src/worker.js';
 import { Compose, interpolate, parseCompose } from '../topology/compose.js';
@@ -64,6 +65,16 @@ describe('docker-compose.yml', () => {
     expect(services.filter(({ command, profiles }) => command[0] === 'worker' && profiles.length === 0)).toHaveLength(
       2,
     );
+  });
+
+  it('opens fewer connections than PostgreSQL takes, with some left for people', () => {
+    const { command } = compose.service('postgres', { POSTGRES_PASSWORD: 'p' });
+    const [, most] = /max_connections=(\d+)/.exec(command.join(' ')) ?? [];
+    const { SQL_MAX_CONNS, SQL_VIS_MAX_CONNS } = compose.service('temporal', { POSTGRES_PASSWORD: 'p' }).environment;
+    // config/docker.yaml of the server: a pool for each store, and its four roles share none.
+    const temporal = 4 * (Number(SQL_MAX_CONNS) + Number(SQL_VIS_MAX_CONNS));
+    const journals = services.filter(({ environment }) => environment.SLIPWAY_JOURNAL_URL).length * CONNECTIONS;
+    expect(temporal + journals).toBeLessThanOrEqual(Number(most) - 10);
   });
 
   it('holds no password, and starts nothing without one', () => {

@@ -2,7 +2,7 @@ import { type Dialect, PostgresDialect } from 'kysely';
 import pg from 'pg';
 
 /** One writes, the others read; a process needs no more, and a server's connections are few. */
-const CONNECTIONS = 4;
+export const CONNECTIONS = 4;
 const INT8 = 20;
 /** A statement that hangs is ended by the server, after so many ms. */
 const STATEMENT_MS = 30_000;
