@@ -52,17 +52,24 @@ function readEndpoint(entry: unknown, where: string, source: Source): WebhookEnd
     ...(from !== undefined && { from: from as 'now' }),
     ...(allowHttp === true && { allowHttp }),
   };
-  if (issues.length === 0) {
-    for (const issue of endpointIssues(endpoint)) {
-      const [field = '', ...message] = issue.split(': ');
-      issues.push([`${where}.${field.replace('secrets', 'secret')}`, message.join(': ')]);
-    }
+  const reported = issues.map(([place]) => place);
+  for (const issue of endpointIssues(endpoint)) {
+    const [name = '', ...message] = issue.split(': ');
+    const field = name.replace('secrets', 'secret');
+    // A reference that leads nowhere was told; that nothing is there follows from it.
+    const isTold = reported.some((place) => place === `${where}.${field}` || place.startsWith(`${where}.${field}[`));
+    if (!isTold) issues.push([`${where}.${field}`, message.join(': ')]);
   }
   if (types !== undefined && !isEventTypes(types)) issues.push([`${where}.types`, 'must list types of events']);
+  if (allowHttp !== undefined && typeof allowHttp !== 'boolean')
+    issues.push([`${where}.allowHttp`, 'must be true or false']);
   for (const [place, message] of issues) source.report(place, message);
   return issues.length > 0 ? [] : [isEventTypes(types) ? { ...endpoint, types } : endpoint];
 }
 
 function isEventTypes(value: unknown): value is InstanceEventType[] {
-  return Array.isArray(value) && value.every((type) => EVENT_TYPES.includes(type as InstanceEventType));
+  // An empty list would deliver nothing, and look as if it worked.
+  return (
+    Array.isArray(value) && value.length > 0 && value.every((type) => EVENT_TYPES.includes(type as InstanceEventType))
+  );
 }

@@ -51,6 +51,23 @@ it.each<[string, unknown, string[]]>([
     [{ ...entry, secret: SECRET, types: ['InstanceRedy'] }],
     ['[0].types: must list types of events'],
   ],
+  ['a list of no types', [{ ...entry, secret: SECRET, types: [] }], ['[0].types: must list types of events']],
+  [
+    'a switch that is a word',
+    [{ ...entry, secret: SECRET, allowHttp: 'true' }],
+    ['[0].allowHttp: must be true or false'],
+  ],
+  [
+    'everything at once',
+    [{ id: '-', url: 'ftp://hooks.example', secret: { env: 'HOOK_SECRET' }, retries: 3, from: 'here' }],
+    [
+      '[0].retries: is not a field of a webhook',
+      '[0].secret: environment variable HOOK_SECRET is not set',
+      '[0].id: must be 1 to 63 letters, digits, ".", "_" and "-"',
+      '[0].url: must be https, or http to this machine',
+      '[0].from: must be "now" or "start"',
+    ],
+  ],
   ['an unknown field', [{ ...entry, secret: SECRET, retries: 3 }], ['[0].retries: is not a field of a webhook']],
   [
     'an id twice',
