@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { followEvents } from '../client/follow.js';
-
+import { readEventSource } from '../config/event-source.js';
 import { evidenceOf } from '../domain/instance/timeline.js';
 import { toCloudEvent } from '../journal/cloud-event.js';
 import type { JournalEntry } from '../journal/index.js';
+import { BadInput } from './failure.js';
 import { withJournal } from './journal.js';
 import { untilAskedToStop } from './signals.js';
 import { cut, print, say, terminalOf } from './terminal.js';
@@ -24,6 +25,7 @@ export async function followJournal({ after, json, refId }: FollowJournalOptions
   const stop = new AbortController();
   void untilAskedToStop().then(() => stop.abort());
   const { width } = terminalOf();
+  const source = json ? eventSource() : undefined;
   let position = after;
   let trouble = '';
   await withJournal(async (journal) => {
@@ -36,10 +38,21 @@ export async function followJournal({ after, json, refId }: FollowJournalOptions
       trouble = '';
       position = entry.position;
       if (refId !== undefined && entry.refId !== refId) continue;
-      await write(json ? JSON.stringify(toCloudEvent(entry)) : cut(toLine(entry, width !== undefined), width));
+      await write(
+        json
+          ? JSON.stringify(toCloudEvent(entry, source === undefined ? {} : { source }))
+          : cut(toLine(entry, width !== undefined), width),
+      );
     }
   });
   if (!json) say(`Stopped after position ${position}. Go on with: slipway events --follow --after ${position}`);
+}
+
+/** @throws {BadInput} */
+function eventSource(): string | undefined {
+  return readEventSource(process.env, (where, message) => {
+    throw new BadInput(`${where} ${message}.`);
+  });
 }
 
 /** A reader that is slow slows us down; else everything would pile up here. */

@@ -62,6 +62,12 @@ export const SLIPWAY_VARIABLES: readonly Variable[] = [
     what: 'A JSON file: an array of `{ "id", "url", "secret": { "env" or "file" }, "types"?, "from"?, "allowHttp"? }`.',
   },
   {
+    name: 'SLIPWAY_EVENT_SOURCE',
+    readBy: '`slipway webhooks run`, `slipway events --follow --json`',
+    byDefault: '/slipway',
+    what: 'What CloudEvents name as their `source`: a URI or a path, another for each Slipway that one receiver hears.',
+  },
+  {
     name: 'SLIPWAY_ACTOR',
     readBy: CLI,
     byDefault: 'none is recorded',
@@ -75,6 +81,12 @@ export const COMPOSE_VARIABLES: readonly Variable[] = [
     name: 'POSTGRES_PASSWORD',
     readBy: JOBS,
     what: 'Of the database user `slipway`. Letters, digits, `-` and `_`, since it becomes part of a URL. Needed.',
+  },
+  {
+    name: 'SLIPWAY_WEBHOOK_SECRETS',
+    readBy: JOBS,
+    byDefault: './webhook-secrets',
+    what: 'With the profile `webhooks`: a folder with `webhooks.json` and the files it names, readable by user 1000. Apart from the workers’: who sends webhooks sees no credential.',
   },
   {
     name: 'SLIPWAY_SECRETS',

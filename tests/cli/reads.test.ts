@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SHAPES, stamp, west } from '../journal/support/lives.js';
 import { openTestJournal, type TestJournal } from '../support/journal.js';
-import { runCli } from './run-cli.js';
+import { collect, end, runCli, startCli, written } from './run-cli.js';
 
 /** What the journal knows beside where instances stand: nothing here needs Temporal. */
 let kept: TestJournal;
@@ -76,6 +76,26 @@ describe('slipway ls, in an order or by what only the journal knows', () => {
       'a-1',
     ]);
     expect(await refIdsOf('ls', '--order', 'createdAt', '--phase', 'parked', '--limit', '1')).toEqual(['c-1']);
+  });
+});
+
+describe('SLIPWAY_EVENT_SOURCE', () => {
+  const env = (source: string) => ({ SLIPWAY_JOURNAL_URL: kept.url, SLIPWAY_EVENT_SOURCE: source });
+
+  it('is what events name as their source', async () => {
+    const child = startCli(['events', '--follow', '--json'], { env: env('https://gpu.example/eu') });
+    const output = collect(child);
+    await written(child, output, /\n/);
+    expect(await end(child, 'SIGINT')).toBe(0);
+    const [line = ''] = output.stdout.split('\n');
+    expect(JSON.parse(line)).toMatchObject({ source: 'https://gpu.example/eu', sequence: '0000000000000001' });
+  });
+
+  it('is refused with 2 when it is no URI', async () => {
+    const { code, stderr } = await runCli(['events', '--follow', '--json'], { env: env('our own') });
+    expect(code).toBe(2);
+    expect(stderr).toContain('SLIPWAY_EVENT_SOURCE');
+    expect((await runCli(['webhooks', 'run'], { env: env('our own') })).stderr).toContain('SLIPWAY_EVENT_SOURCE');
   });
 });
 

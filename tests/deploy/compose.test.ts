@@ -67,6 +67,16 @@ describe('docker-compose.yml', () => {
     );
   });
 
+  it('sends webhooks from a process that sees no credential and no Temporal', () => {
+    const { command, environment } = compose.service('webhooks', { POSTGRES_PASSWORD: 'p' });
+    expect(command).toEqual(['webhooks', 'run']);
+    expect(Object.keys(environment).sort()).toEqual(
+      ['SLIPWAY_EVENT_SOURCE', 'SLIPWAY_JOURNAL_URL', 'SLIPWAY_LOG_LEVEL', 'SLIPWAY_WEBHOOKS'].sort(),
+    );
+    const { services: raw } = parseCompose(COMPOSE_FILE) as { services: Record<string, { volumes?: string[] }> };
+    expect(raw.webhooks?.volumes?.join()).not.toContain('SLIPWAY_SECRETS');
+  });
+
   it('opens fewer connections than PostgreSQL takes, with some left for people', () => {
     const { command } = compose.service('postgres', { POSTGRES_PASSWORD: 'p' });
     const [, most] = /max_connections=(\d+)/.exec(command.join(' ')) ?? [];

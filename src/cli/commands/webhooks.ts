@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { readEventSource } from '../../config/event-source.js';
 import type { DeadLetter, Journal } from '../../journal/index.js';
 import { BadInput } from '../failure.js';
 import { withJournal } from '../journal.js';
@@ -31,6 +32,7 @@ export function addWebhooks(program: Command): void {
         'Configured by the environment:',
         '  SLIPWAY_JOURNAL_URL  where the journal is; needed',
         '  SLIPWAY_WEBHOOKS     file: [{ "id", "url", "secret": { "env": "NAME" }, … }]; needed',
+        '  SLIPWAY_EVENT_SOURCE what events name as their source; default /slipway',
         '  SLIPWAY_LOG_LEVEL    default info',
       ].join('\n'),
     )
@@ -59,6 +61,7 @@ async function runWebhooks({ tries }: { tries?: number }): Promise<void> {
   ]);
   const issues: string[] = [];
   const endpoints = readWebhooks(process.env, (where, message) => issues.push(`${where}: ${message}`));
+  const source = readEventSource(process.env, (where, message) => issues.push(`${where}: ${message}`));
   const level = LOG_LEVELS.find((one) => one === (process.env.SLIPWAY_LOG_LEVEL?.trim() || 'info'));
   if (!level) issues.push(`SLIPWAY_LOG_LEVEL: must be one of ${LOG_LEVELS.join(', ')}`);
   if (!level || issues.length > 0) throw new ConfigError(issues);
@@ -66,7 +69,8 @@ async function runWebhooks({ tries }: { tries?: number }): Promise<void> {
   const asked = untilAskedToStop();
   const logger = createLogger({ level, name: 'webhooks' });
   await withJournal(async (journal) => {
-    const sink = startWebhooks(journal, { endpoints, log: logger, ...(tries !== undefined && { retries: { tries } }) });
+    const options = { ...(source !== undefined && { source }), ...(tries !== undefined && { retries: { tries } }) };
+    const sink = startWebhooks(journal, { endpoints, log: logger, ...options });
     logger.info({ endpoints: endpoints.map(({ id }) => id), journal: journal.where }, 'Webhooks are delivered');
     logger.info({ signal: await asked }, 'Webhooks were asked to stop');
     await sink.close();
