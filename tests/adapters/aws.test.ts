@@ -519,6 +519,18 @@ describe('a machine’s security group', () => {
     expect(actions().some((action) => action.startsWith('Revoke'))).toBe(false);
   });
 
+  it('names each permission once when a rule of the caller’s is that of SSH', async () => {
+    const ingressRules = [
+      { fromPort: 22, toPort: 22, ipRanges: [] },
+      { fromPort: 22, toPort: 22, ipRanges: ['::/0', '203.0.113.0/24'] },
+    ];
+    const { of } = await create({}, { firewallRules: { ingressRules, egressRules: [] } });
+    expect(of('AuthorizeSecurityGroupIngress').flatMap(granted)).toEqual([
+      'tcp 22-22 0.0.0.0/0,::/0',
+      'udp 22-22 0.0.0.0/0,::/0',
+    ]);
+  });
+
   it('of an attempt that is repeated is found by its name, and gets only what is missing', async () => {
     const { of, outcome } = await create({
       CreateSecurityGroup: said(400, 'InvalidGroup.Duplicate'),

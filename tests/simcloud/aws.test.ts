@@ -118,6 +118,18 @@ describe('AWS’s dialect', () => {
     await expect(drop()).resolves.toBeTruthy();
   });
 
+  it('refuses a permission that a call names twice, and takes nothing of that call', async () => {
+    const client = clientFor(await cloudWith());
+    const { GroupId = '' } = await client.send(
+      new sdk.CreateSecurityGroupCommand({ GroupName: 'g', Description: 'd' }),
+    );
+    const web = { IpProtocol: 'tcp', FromPort: 443, ToPort: 443, IpRanges: [{ CidrIp: '0.0.0.0/0' }] };
+    const allow = (...IpPermissions: object[]) =>
+      client.send(new sdk.AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions }));
+    await expect(allow(web, web)).rejects.toMatchObject({ name: 'InvalidParameterValue' });
+    await expect(allow(web)).resolves.toBeTruthy();
+  });
+
   it('says what it cannot do', async () => {
     const client = clientFor(await cloudWith());
     await expect(client.send(new sdk.DescribeVpcsCommand({}))).rejects.toMatchObject({ name: 'InvalidAction' });

@@ -45,9 +45,11 @@ export function isEverything({ protocol }: FlatPermission): boolean {
   return protocol === '-1';
 }
 
+/** Each once, for EC2 refuses a call that names one twice: a rule of the caller's for port 22 may be SSH's own. */
 export function missingFrom(present: readonly FlatPermission[], wanted: readonly FlatPermission[]): FlatPermission[] {
-  const keys = new Set(present.map(keyOf));
-  return wanted.filter((permission) => !keys.has(keyOf(permission)));
+  const missing = new Map(wanted.map((permission) => [keyOf(permission), permission]));
+  for (const permission of present) missing.delete(keyOf(permission));
+  return [...missing.values()];
 }
 
 export function toPermissions(flat: readonly FlatPermission[]): IpPermission[] {

@@ -88,9 +88,11 @@ export function usersOf(cloud: Cloud, account: Account, group: Group): MachineRe
     .flatMap(([machineId]) => cloud.findMachine(machineId)?.record ?? []);
 }
 
-/** All of them or none. */
+/** All of them or none, and each once. */
 export function authorize(group: Group, side: 'ingress' | 'egress', params: QueryNode): void {
   const added = readPermissions(params);
+  if (added.some((one, index) => added.slice(0, index).some((other) => isSame(one, other))))
+    throw new Ec2Refusal('InvalidParameterValue', 'The same permission must not appear multiple times');
   const twin = added.find((one) => group[side].some((other) => isSame(one, other)));
   if (twin) throw new Ec2Refusal('InvalidPermission.Duplicate', `the specified rule "${inWords(twin)}" already exists`);
   group[side] = [...group[side], ...added];
