@@ -5,6 +5,7 @@ export { CHECKS, groupOf, selectChecks, UnknownCheck } from './checks/index.js';
 export { type Cost, costOf, MACHINES_AT_ONCE } from './cost.js';
 export { endAll, findLeftovers } from './leftovers.js';
 export { chooseOffer, NoOffer, type Wanted } from './offer.js';
+export { patient } from './patience.js';
 export { toJUnit } from './report/junit.js';
 export type { CheckResult, ConformanceReport } from './result.js';
 export { type RunOptions, runConformance } from './run.js';

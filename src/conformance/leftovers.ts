@@ -1,6 +1,7 @@
 import type { CloudInstance, Provider } from '../domain/provider.js';
 import { endAndWait } from './ending.js';
-import { isOfAnyRun } from './ref-ids.js';
+import type { Made } from './recorder.js';
+import { isOfAnyRun, type RefIds } from './ref-ids.js';
 import { settle, until, type Waiting } from './waiting.js';
 
 /** Machines that an earlier run left: it crashed, or could not end them. */
@@ -35,27 +36,62 @@ async function untilAccepted(provider: Provider, machine: CloudInstance, waiting
 }
 
 /**
- * Ends every machine of this run, whatever happened before: those that creates told of, for the listing may be what is
- * broken, and those that are listed; once more when listings may be believed, for a create that was cut off may have made
- * one that nobody was told of.
+ * Ends every machine of this run, whatever happened before: those that creates told of, for the listing or the identity may
+ * be what is broken, and those that are listed; once more when listings may be believed, for a create that was cut off may
+ * have made one that nobody was told of. What a create only found, and does not carry our identity, is somebody's: it stays.
  * @returns what is still there, in words.
  */
 export async function cleanUp(
   provider: Provider,
-  isOurs: (machine: CloudInstance) => boolean,
-  known: readonly CloudInstance[],
+  refIds: RefIds,
+  told: readonly Made[],
   waiting: Waiting,
 ): Promise<string[]> {
+  const isOurs = ({ instance, adopted }: Made): boolean => !adopted || refIds.isOfThisRun(instance);
+  const known = told.filter(isOurs).map(({ instance }) => instance);
+  const foreign = told.filter((one) => !isOurs(one)).map(({ instance }) => instance);
   const end = async (machines: readonly CloudInstance[]): Promise<string[]> =>
     (await endAll(provider, machines, waiting)).map(({ machine, why }) => `${machine.cloudId}: ${why}`);
   const listed = async (): Promise<CloudInstance[]> => {
     const all = await persistently(provider, waiting, () => provider.listInstances(waiting.signal));
-    return all.filter((one) => isOurs(one) && one.status !== 'terminated');
+    return all.filter((one) => refIds.isOfThisRun(one) && one.status !== 'terminated');
   };
   const first = await end(known);
   first.push(...(await end((await listed()).filter(({ cloudId }) => !known.some((one) => one.cloudId === cloudId)))));
   await settle(provider, Date.now(), waiting.signal);
-  return first.length > 0 ? first : await end(await listed());
+  const left = first.length > 0 ? first : await end(await listed());
+  return [
+    ...left,
+    ...foreign.map(({ cloudId, refId }) => `${cloudId}: adopted as ours, and its refId is ${refId}: not ended`),
+  ];
+}
+
+/**
+ * What runs before this one left, and is still there: machines, and what their creates made besides, once adapters had the
+ * time to tidy up.
+ * @returns it in words.
+ */
+export async function leftByOthers(provider: Provider, refIds: RefIds, waiting: Waiting): Promise<string[]> {
+  const { signal } = waiting;
+  let left: string[] = [];
+  const look = async (): Promise<true | undefined> => {
+    const machines = await findLeftovers(provider, signal); // also, what is tidied up is tidied up after listings
+    const others = (await provider.listSideResources?.(signal)) ?? [];
+    left = [
+      ...machines.filter((one) => refIds.isOfAnotherRun(one)).map(({ cloudId, refId }) => `${cloudId} of ${refId}`),
+      ...others
+        .filter((one) => refIds.isOfAnotherRun(one))
+        .map(({ kind, name, refId }) => `${kind} ${name} of ${refId}`),
+    ].map((what) => `${what}, which an earlier run made`);
+    return left.length === 0 ? true : undefined;
+  };
+  try {
+    await until('what earlier runs made gone', provider.limits.pollIntervalMs, waiting, look);
+    return [];
+  } catch (error) {
+    if (left.length === 0 || waiting.signal.aborted) throw error;
+    return left;
+  }
 }
 
 async function persistently<T>(provider: Provider, waiting: Waiting, call: () => Promise<T>): Promise<T> {

@@ -2,11 +2,17 @@ import { inspect } from 'node:util';
 import { type ErrorKind, ProviderError } from '../domain/errors.js';
 import type { CloudInstance, CreateOutcome, Provider } from '../domain/provider.js';
 
+/** A machine, and whether every create that told of it found it there before. */
+export interface Made {
+  instance: CloudInstance;
+  adopted: boolean;
+}
+
 /** What the adapter said of itself in the whole run, for the checks that come last. */
 export class Recorder {
   readonly #kinds: { kind: ErrorKind; operation: string }[] = [];
   readonly #printed: string[] = [];
-  readonly #made = new Map<string, CloudInstance>();
+  readonly #made = new Map<string, Made>();
 
   /** How often a call ended with this kind. */
   count(kind: ErrorKind): number {
@@ -18,8 +24,8 @@ export class Recorder {
     return this.#printed;
   }
 
-  /** Every machine that a create told of. */
-  get made(): readonly CloudInstance[] {
+  /** Every machine that a create told of, whatever it said of its identity. */
+  get made(): readonly Made[] {
     return [...this.#made.values()];
   }
 
@@ -28,8 +34,12 @@ export class Recorder {
     const kind = value instanceof ProviderError ? value.kind : kindOf(value);
     if (kind) this.#kinds.push({ kind, operation });
     const outcome = value as CreateOutcome;
-    if (operation === 'createInstance' && outcome.outcome === 'exists')
-      this.#made.set(outcome.instance.cloudId, outcome.instance);
+    if (operation === 'createInstance' && outcome.outcome === 'exists') this.#noteMachine(outcome);
+  }
+
+  #noteMachine({ instance, adopted }: Made): void {
+    const wasNew = this.#made.get(instance.cloudId)?.adopted === false;
+    this.#made.set(instance.cloudId, { instance, adopted: adopted && !wasNew });
   }
 
   /** The same provider, listened to. */

@@ -17,6 +17,10 @@ export class RefIds {
   isOfThisRun({ refId }: { refId?: string }): boolean {
     return refId?.startsWith(`${this.run}-`) === true;
   }
+
+  isOfAnotherRun(one: { refId?: string }): boolean {
+    return isOfAnyRun(one) && !this.isOfThisRun(one);
+  }
 }
 
 export function isOfAnyRun({ refId }: Pick<CloudInstance | SideResource, 'refId'>): boolean {

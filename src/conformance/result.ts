@@ -31,6 +31,6 @@ export interface ConformanceReport {
   failed: number;
   skipped: number;
   checks: CheckResult[];
-  /** Machines that could not be ended: they bill. */
+  /** What could not be ended, of this run and of those before, or not be looked for: it may bill. */
   left: string[];
 }

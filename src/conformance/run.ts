@@ -4,7 +4,7 @@ import { redact } from '../redact.js';
 import type { Account } from './account.js';
 import { type Check, NotApplicable, NotConforming } from './check.js';
 import { costOf } from './cost.js';
-import { cleanUp } from './leftovers.js';
+import { cleanUp, leftByOthers } from './leftovers.js';
 import { NoOffer, type Wanted } from './offer.js';
 import { Recorder } from './recorder.js';
 import { RefIds } from './ref-ids.js';
@@ -72,14 +72,20 @@ export async function runConformance(options: RunOptions): Promise<ConformanceRe
 }
 
 /** With a signal of its own: nobody’s Ctrl-C keeps a machine alive. */
-async function endEverything(scene: Scene, { goneMs }: Timing): Promise<string[]> {
-  const waiting = { signal: new AbortController().signal, withinMs: goneMs };
-  const isOurs = scene.refIds.isOfThisRun.bind(scene.refIds);
-  try {
-    return (await cleanUp(scene.provider, isOurs, scene.recorder.made.filter(isOurs), waiting)).map(redact);
-  } catch (error) {
-    return [`the account cannot be listed: ${redact(wordsOf(error))}; look for ${scene.refIds.run}`];
-  }
+async function endEverything(scene: Scene, { goneMs, sideResourcesMs }: Timing): Promise<string[]> {
+  const { provider, refIds, recorder } = scene;
+  const within = (withinMs: number) => ({ signal: new AbortController().signal, withinMs });
+  const orWhyNot = async (whose: string, left: Promise<string[]>): Promise<string[]> => {
+    try {
+      return (await left).map(redact);
+    } catch (error) {
+      return [`what ${whose} made cannot be listed: ${redact(wordsOf(error))}`];
+    }
+  };
+  return [
+    ...(await orWhyNot(refIds.run, cleanUp(provider, refIds, recorder.made, within(goneMs)))),
+    ...(await orWhyNot('earlier runs', leftByOthers(provider, refIds, within(sideResourcesMs)))),
+  ];
 }
 
 async function runCheck(check: Check, scene: Scene, reported: Map<unknown, string>): Promise<CheckResult> {

@@ -1,39 +1,9 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { conformance } from '../../src/cli/conformance/command.js';
-import { type Account, accountOf, CHECKS } from '../../src/conformance/index.js';
-import { type Simcloud, startSimcloud } from '../../src/simcloud/index.js';
-import { API_KEY } from '../adapters/clouds.js';
-import { QUICK, SOLD_OUT } from '../adapters/conformance.js';
-import { broken, brokenSsh, FAULTS, type Fault } from './faults.js';
-
-const open: Simcloud[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((cloud) => cloud.stop()));
-});
-
-/** An account in a cloud of its own, through the sim adapter with this fault. */
-async function accountWith({ adapter, machines }: Fault): Promise<{ account: Account; cloud: Simcloud }> {
-  const cloud = await startSimcloud({ accounts: [{ apiKey: API_KEY, name: 'default' }] });
-  open.push(cloud);
-  await cloud.control.setStock({ ...SOLD_OUT, count: 0 });
-  if (machines) await cloud.control.addFault({ operation: 'create', kind: machines, times: 'always' });
-  const good = accountOf({
-    cloudCredRefId: 'sim-main',
-    provider: 'sim',
-    apiUrl: `${cloud.url}/sim/v1`,
-    apiKey: API_KEY,
-    pollIntervalMs: 50,
-  });
-  const account: Account = {
-    ...good,
-    open: (deps) => broken(good.open(deps), adapter?.(good.open(deps)) ?? {}),
-    openStranger: () => {
-      const stranger = good.openStranger?.() ?? good.open();
-      return broken(stranger, adapter?.(stranger) ?? {});
-    },
-  };
-  return { account, cloud };
-}
+import { CHECKS } from '../../src/conformance/index.js';
+import { QUICK } from '../adapters/conformance.js';
+import { accountWith } from './account.js';
+import { brokenSsh, FAULTS } from './faults.js';
 
 it('there is a fault for every check, and none for a check that is not there', () => {
   expect(Object.keys(FAULTS).sort()).toEqual(CHECKS.map(({ id }) => id).sort());

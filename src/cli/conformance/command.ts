@@ -13,6 +13,7 @@ import {
   costOf,
   endAll,
   findLeftovers,
+  patient,
   runConformance,
   type SshDoor,
   selectChecks,
@@ -21,6 +22,7 @@ import {
   UnknownCheck,
   type Wanted,
 } from '../../conformance/index.js';
+import { redact } from '../../redact.js';
 import { workerEnvironment } from '../dev/environment.js';
 import { EXIT } from '../exit-codes.js';
 import { BadInput, Interrupted } from '../failure.js';
@@ -140,11 +142,15 @@ async function mustBeAgreed(
   deps: ConformanceDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const provider = account.open();
-  const leftovers = await findLeftovers(provider, signal).catch(() => []); // a check will say what is wrong
+  const provider = patient(account.open());
+  const leftovers = await findLeftovers(provider, signal).catch((error: unknown) => {
+    if (!signal.aborted)
+      say(`What earlier runs left cannot be seen now, and is looked for at the end: ${redact(String(error))}`);
+    return [];
+  });
   const offer = await provider.listInstanceTypes(signal).then(
     (types) => chooseOffer(types, wanted),
-    () => undefined, // the same
+    () => undefined, // a check will say what is wrong
   );
   const timing = { ...CONTRACT_TIMING, ...deps.timing };
   say(announcement({ account, checks, offer, cost: offer && costOf(offer, timing) }).join('\n'));

@@ -68,7 +68,7 @@ export function reportLines(report: ConformanceReport): string[] {
     ...table(COLUMNS, checks, terminalOf().width),
     '',
     ...wrong.flatMap(({ id, title, evidence }) => [`${id}: ${title}.`, `  But: ${evidence}`]),
-    ...left.map((what) => `STILL THERE, and it bills: ${what}`),
+    ...left.map((what) => `STILL THERE, and it may bill: ${what}`),
     `${provider} ${verdict}: ${passed} passed, ${failed} failed, ${skipped} skipped.`,
   ];
 }
