@@ -34,6 +34,11 @@ export function chooseOffer(types: readonly InstanceType[], wanted: Wanted): Ins
   throw new NoOffer(`Nothing is sold ${asked}; there is ${namesOf(types) || 'nothing'}.`);
 }
 
+/** Of two prices that are named, in one currency: what is not named may be anything. */
+export function isNoDearer({ pricePerHour: one }: InstanceType, { pricePerHour: than }: InstanceType): boolean {
+  return one?.currency !== undefined && one.currency === than?.currency && toMicros(one) <= toMicros(than);
+}
+
 function byPreference(a: InstanceType, b: InstanceType): number {
   const oddness = ({ architecture }: InstanceType): number => Number(architecture !== 'x86_64');
   return oddness(a) - oddness(b) || priceOf(a) - priceOf(b) || (a.id < b.id ? -1 : 1);

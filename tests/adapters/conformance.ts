@@ -4,8 +4,8 @@ import { startSimcloud } from '../../src/simcloud/index.js';
 import { API_KEY } from './clouds.js';
 import type { AdapterHarness } from './contract.js';
 
-/** Sold out in the clouds below, so that a refusal can be seen. */
-export const SOLD_OUT = { location: 'eu-north-1', instanceType: 'gpu_8x_h100_sxm5' };
+/** Sold out in the clouds below, so that a refusal can be seen; no dearer than what is rented. */
+export const SOLD_OUT = { location: 'us-east-1', instanceType: 'gpu_1x_a10' };
 
 /** What a simulated cloud needs, at the longest. The machine that runs the tests may be busy. */
 export const QUICK = {

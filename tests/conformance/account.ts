@@ -1,12 +1,14 @@
-import { afterEach } from 'vitest';
-import { type Account, accountOf } from '../../src/conformance/index.js';
+import { afterEach, vi } from 'vitest';
+import { conformance } from '../../src/cli/conformance/command.js';
+import { type Account, accountOf, type Timing } from '../../src/conformance/index.js';
 import { type Simcloud, startSimcloud } from '../../src/simcloud/index.js';
 import { API_KEY } from '../adapters/clouds.js';
-import { SOLD_OUT } from '../adapters/conformance.js';
+import { QUICK, SOLD_OUT } from '../adapters/conformance.js';
 import { broken, type Fault } from './faults.js';
 
 const open: Simcloud[] = [];
 afterEach(async () => {
+  vi.restoreAllMocks();
   await Promise.all(open.splice(0).map((cloud) => cloud.stop()));
 });
 
@@ -35,4 +37,17 @@ export async function accountWith({
     },
   };
   return { account, cloud };
+}
+
+/** What is rented. */
+export const PLACE = { location: 'us-west-1', instanceType: 'gpu_1x_a10' };
+
+/** Runs these checks, or groups. @returns the exit code and what was printed. */
+export async function run(account: Account, only: string, timing: Partial<Timing> = {}) {
+  const said = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const options = { ...PLACE, only: only.split(','), yes: true };
+  const deps = { account, timing: { ...QUICK, ...timing }, asked: new Promise(() => undefined) };
+  const code = await conformance('sim-main', options, deps);
+  return { code, text: said.mock.calls.map(([chunk]) => String(chunk)).join('') };
 }

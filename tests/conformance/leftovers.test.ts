@@ -1,26 +1,11 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { conformance } from '../../src/cli/conformance/command.js';
+import { describe, expect, it } from 'vitest';
 import type { Account } from '../../src/conformance/index.js';
 import { ProviderError } from '../../src/domain/errors.js';
 import type { CloudInstance } from '../../src/domain/provider.js';
 import { attrsFor, calm } from '../adapters/clouds.js';
-import { QUICK } from '../adapters/conformance.js';
-import { accountWith } from './account.js';
+import { accountWith, PLACE, run } from './account.js';
 
-const PLACE = { location: 'us-west-1', instanceType: 'gpu_1x_a10' };
 const OF_A_RUN = 'slipway-conf-earlier-1';
-
-afterEach(() => vi.restoreAllMocks());
-
-/** Runs one check. @returns the exit code and what was printed. */
-async function run(account: Account, only: string, timing: Partial<typeof QUICK> = {}) {
-  const said = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
-  vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-  const asked = new Promise<never>(() => undefined);
-  const options = { ...PLACE, only: [only], yes: true };
-  const code = await conformance('sim-main', options, { account, timing: { ...QUICK, ...timing }, asked });
-  return { code, text: said.mock.calls.map(([chunk]) => String(chunk)).join('') };
-}
 
 /** What a run that crashed has left. */
 async function leave(account: Account): Promise<CloudInstance> {

@@ -1,6 +1,7 @@
 import { type ErrorKind, ProviderError } from '../../domain/errors.js';
 import type { CreateInstanceAttrs, Provider } from '../../domain/provider.js';
 import { type Check, mustBe, NotApplicable, NotConforming } from '../check.js';
+import { isNoDearer } from '../offer.js';
 import type { Scene } from '../scene.js';
 import { settle } from '../waiting.js';
 
@@ -52,14 +53,18 @@ export const REFUSALS: readonly Check[] = [
     id: 'create.no-stock',
     title: 'a create of what is sold out is refused as InsufficientResources, and makes nothing',
     run: async (scene) => {
-      const soldOut = (await scene.types()).find(({ isAvailable }) => !isAvailable);
-      if (!soldOut) throw new NotApplicable('everything is in stock: nothing to be refused');
-      const { location, subLocation, instanceType } = soldOut;
+      const soldOut = (await scene.types()).filter(({ isAvailable }) => !isAvailable);
+      if (soldOut.length === 0) throw new NotApplicable('everything is in stock: nothing to be refused');
+      // It may be back in stock by now, and then it is rented: never for more than was agreed to.
+      const offer = await scene.offer();
+      const affordable = soldOut.find((one) => isNoDearer(one, offer));
+      if (!affordable) throw new NotApplicable(`all that is sold out may cost more than ${offer.id}`);
+      const { id, location, subLocation, instanceType } = affordable;
       const asked = { ...(await scene.attrs(scene.refIds.next())), location, subLocation, instanceType };
       const outcome = await scene.provider.createInstance(asked, scene.signal);
       if (outcome.outcome === 'exists') {
         await scene.provider.terminateInstance(outcome.instance.cloudId, location, scene.signal);
-        throw new NotApplicable(`${soldOut.id} came into stock again: it was made, and ended`);
+        throw new NotApplicable(`${id} came into stock again: it was made, and ended`);
       }
       return await judgeRefusal(scene, asked, outcome, ['InsufficientResources']);
     },
