@@ -160,6 +160,21 @@ export function describeAdapter(name: string, harness: AdapterHarness): void {
         expect(again.instance.cloudId).toBe(ofThisAttempt);
       });
 
+      itCan(
+        'create-instance-idempotent',
+        'of the same attempt returns the machine made before, though no listing shows it yet',
+        async () => {
+          const { cloud, attrs, machine } = await scene({ timing: { listingLagMs: 10 * STEP_MS } });
+          const first = await machine('ref-1');
+          // Time has passed, and the process that knew is gone.
+          await expect.poll(() => Date.now()).toBeGreaterThan(Date.parse(first.createdAt));
+          const restarted = open(harness.credential(cloud));
+          const again = existing(await restarted.createInstance(attrs('ref-1'), calm));
+          expect(again.instance).toMatchObject({ cloudId: first.cloudId, createdAt: first.createdAt });
+          expect(await cloud.control.report()).toMatchObject({ created: 1, doubled: 0 });
+        },
+      );
+
       it('finds its machine behind the first page of the listing', async () => {
         const { create, machine, cloud, provider } = await scene();
         // One refId, several credentials: what is not ours fills the first pages.

@@ -66,6 +66,9 @@ describe('AWS’s dialect', () => {
     expect(await run(client, { ClientToken: 't-1' })).toBe(id);
     const another = run(client, { ClientToken: 't-1', InstanceType: 'gpu_1x_h100_pcie' });
     await expect(another).rejects.toMatchObject({ name: 'IdempotentParameterMismatch' });
+    const Tags = [{ Key: 'at', Value: 'another time' }];
+    const tagged = run(client, { ClientToken: 't-1', TagSpecifications: [{ ResourceType: 'instance', Tags }] });
+    await expect(tagged).rejects.toMatchObject({ name: 'IdempotentParameterMismatch' });
     await client.send(new sdk.TerminateInstancesCommand({ InstanceIds: [id] }));
     await expect(run(client, { ClientToken: 't-1' })).rejects.toMatchObject({ name: 'IdempotentInstanceTerminated' });
     expect(await cloud.control.report()).toMatchObject({ created: 1, doubled: 0 });

@@ -1,6 +1,6 @@
 import { ProviderError } from '../../domain/errors.js';
 import type { FirewallRules } from '../../domain/firewall.js';
-import { type CloudCredRefId, type CloudId, toIsoTime } from '../../domain/ids.js';
+import type { CloudCredRefId, CloudId } from '../../domain/ids.js';
 import {
   type Capability,
   type CloudInstance,
@@ -87,7 +87,6 @@ export class AwsProvider implements Provider {
   }
 
   async #lookAndCreate(attrs: CreateInstanceAttrs, signal: AbortSignal): Promise<CreateOutcome> {
-    const createdAt = toIsoTime(Date.now());
     let launch: Launch & FirstBoot;
     let group: HeldGroup;
     try {
@@ -98,7 +97,7 @@ export class AwsProvider implements Provider {
       if (earlier) return { outcome: 'exists', instance: earlier, adopted: true };
       const image = await this.#images.imageFor(attrs, signal);
       group = await this.#groups.hold(attrs, signal);
-      launch = { ...boot, image, groupId: group.id, createdAt };
+      launch = { ...boot, image, groupId: group.id, createdAt: group.createdAt };
     } catch (error) {
       // Nothing was sent that creates.
       return { outcome: 'refused', failure: this.#toError('createInstance', attrs.refId, error).fact };

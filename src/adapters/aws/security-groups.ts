@@ -1,6 +1,6 @@
 import { ProviderError } from '../../domain/errors.js';
 import type { FirewallRules } from '../../domain/firewall.js';
-import { toIsoTime } from '../../domain/ids.js';
+import { type IsoTime, toIsoTime } from '../../domain/ids.js';
 import {
   type CreateInstanceAttrs,
   IDENTITY_TAGS,
@@ -58,6 +58,8 @@ const GONE = new Set(['InvalidGroup.NotFound', 'InvalidSecurityGroupID.NotFound'
 
 export interface HeldGroup {
   id: string;
+  /** The same for every create of this attempt: EC2 takes a client token again only with the very same request. */
+  createdAt: IsoTime;
   /** `undo`: the create was refused. `doubt`: nobody knows. `keep`: the machine exists. */
   release(outcome: 'undo' | 'doubt' | 'keep'): Promise<void>;
 }
@@ -96,10 +98,11 @@ export class SecurityGroups {
       if (isDoubtful) this.#dueAt.set(attemptKey, Date.now() + this.#limits.listingLagMs);
     };
     try {
-      const { group, isNew } = await this.#make(attrs, signal);
+      const { group, isNew, createdAt } = await this.#make(attrs, signal);
       await this.#setRules(region, group, attrs.firewallRules, signal);
       return {
         id: group.GroupId,
+        createdAt,
         release: async (outcome) => {
           // One that was there before may be that of a machine which no listing shows yet.
           const isUndone = outcome === 'undo' && isNew && (await this.#undo({ region, id: group.GroupId }));
@@ -193,14 +196,18 @@ export class SecurityGroups {
     return Number.isNaN(madeAt) || madeAt + this.#orphanMs <= startedAt;
   }
 
-  async #make(attrs: CreateInstanceAttrs, signal: AbortSignal): Promise<{ group: Ec2Group; isNew: boolean }> {
+  async #make(
+    attrs: CreateInstanceAttrs,
+    signal: AbortSignal,
+  ): Promise<{ group: Ec2Group; isNew: boolean; createdAt: IsoTime }> {
     const { refId, cloudCredRefId, attemptKey, location: region } = attrs;
     const name = keyNameOf(attrs);
-    const tags = toTagList({}, { refId, cloudCredRefId, attemptKey, createdAt: toIsoTime(Date.now()) });
+    const createdAt = toIsoTime(Date.now());
+    const tags = toTagList({}, { refId, cloudCredRefId, attemptKey, createdAt });
     const description = `Slipway: ${refId}`;
     try {
       const id = await this.#client.createGroup({ region, name, description, tags }, signal);
-      return { group: { GroupId: id, GroupName: name }, isNew: true };
+      return { group: { GroupId: id, GroupName: name }, isNew: true, createdAt };
     } catch (error) {
       if (!(error instanceof HttpFailure) || codeOf(error) !== 'InvalidGroup.Duplicate') throw error;
       const filters = [
@@ -209,7 +216,7 @@ export class SecurityGroups {
       ];
       const [group] = await this.#ours(region, filters, 'provision', signal);
       if (!group) throw error;
-      return { group, isNew: false };
+      return { group, isNew: false, createdAt: tagOf(group, OUR_TAGS.createdAt) ?? createdAt };
     }
   }
 

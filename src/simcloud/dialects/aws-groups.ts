@@ -32,6 +32,8 @@ interface Shelf {
   groups: Group[];
   /** The groups of each machine. */
   groupIds: Record<string, string[]>;
+  /** A digest of the request that each client token made a machine with; absent in files of before. */
+  requests?: Record<string, string>;
   nextId: number;
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { typeNamed } from '../catalog.js';
 import type { Cloud } from '../cloud.js';
 import { readUserData } from '../cloud-init.js';
@@ -10,6 +11,7 @@ import { nodeAt, nodesAt, textAt, textsAt, type Xml } from './aws-query.js';
 import { Ec2Refusal, invalidValue, missing } from './aws-refusals.js';
 import { instanceXml, stateChangeXml, toAmiId, zoneOfLocation } from './aws-wire.js';
 
+/** With a client token that was used before, every parameter must be the same. */
 export async function runInstances({ cloud, params, region, context }: Ask): Promise<{ [name: string]: Xml }> {
   const { account } = context;
   const groups = textsAt(params, 'SecurityGroupId').map((id) => groupAt(cloud, account, region, id));
@@ -23,6 +25,12 @@ export async function runInstances({ cloud, params, region, context }: Ask): Pro
   const userData = textAt(params, 'UserData');
   const boot = readUserData(Buffer.from(userData ?? '', 'base64').toString());
   const clientToken = textAt(params, 'ClientToken');
+  const shelf = shelfOf(cloud, account);
+  const request = createHash('sha256').update(JSON.stringify(params)).digest('hex');
+  if ((shelf.requests?.[clientToken ?? ''] ?? request) !== request) {
+    const why = 'The request uses the same client token as a previous, but non-identical request.';
+    throw new Ec2Refusal('IdempotentParameterMismatch', why);
+  }
   const size = nodesAt(params, 'BlockDeviceMapping').map((disk) => textAt(nodeAt(disk, 'Ebs'), 'VolumeSize'))[0];
   const record = await cloud.create(
     {
@@ -44,7 +52,8 @@ export async function runInstances({ cloud, params, region, context }: Ask): Pro
     const why = `The client token belongs to ${record.id}, which has been terminated`;
     throw new Ec2Refusal('IdempotentInstanceTerminated', why);
   }
-  shelfOf(cloud, account).groupIds[record.id] ??= groups.map(({ id }) => id);
+  shelf.groupIds[record.id] ??= groups.map(({ id }) => id);
+  if (clientToken !== undefined) shelf.requests = { ...shelf.requests, [clientToken]: request };
   cloud.parts.changed();
   return {
     reservationId: toReservationId(record),
