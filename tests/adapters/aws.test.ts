@@ -671,6 +671,29 @@ describe('a machine’s security group', () => {
     expect(await provider.listSideResources?.(calm)).toEqual([{ kind: 'security-group', name: 'us-east-1/sg-1' }]);
   });
 
+  it('goes at once when its rules are refused: the create is over before it was sent', async () => {
+    const { outcome, actions } = await create({
+      AuthorizeSecurityGroupIngress: said(400, 'RulesPerSecurityGroupLimitExceeded'),
+    });
+    expect(outcome).toMatchObject({ outcome: 'refused', failure: { kind: 'InvalidRequest' } });
+    expect(actions().slice(-2)).toEqual(['AuthorizeSecurityGroupIngress', 'DeleteSecurityGroup']);
+  });
+
+  it('that is not there is looked for once, in its own region', async () => {
+    const { provider, sent } = scriptedEc2(
+      { ...READY, RunInstances: said(500, 'InternalError'), DescribeSecurityGroups: NO_GROUPS },
+      { listingLagMs: 0, regions: ['eu-west-1', 'us-east-1'] },
+    );
+    const looks = () => sent.filter(({ action }) => action === 'DescribeSecurityGroups').map(({ headers }) => headers);
+    await provider.listInstances(calm); // the regular look, every ten minutes
+    await provider.createInstance(ATTRS, calm);
+    const before = looks().length;
+    for (let turn = 0; turn < 3; turn += 1) await provider.listInstances(calm);
+    expect(looks().slice(before)).toEqual([
+      expect.objectContaining({ authorization: expect.stringContaining('/us-east-1/ec2/') }),
+    ]);
+  });
+
   it('of a create without an answer goes once a listing past the lag shows no machine', async () => {
     const madeAt = new Date().toISOString();
     const script = scriptedEc2(

@@ -30,7 +30,7 @@ import { OUR_TAGS, toTagList } from './tags.js';
 /*
  * A machine's firewall: a security group of its own, made before it and deleted after it. EC2 takes none away by itself,
  * and refuses to delete one in use, which is what makes deleting safe. A group of ours goes
- * - at once when its create was refused;
+ * - at once when its create was refused, or its rules were;
  * - when its machine is terminated: until the group is gone too, the machine is shown as still terminating, so that
  *   whoever waits for the end waits for all of it;
  * - when no machine of its attempt is in a complete listing, an hour after it was made or (after a create without an
@@ -72,8 +72,8 @@ export class SecurityGroups {
   readonly #lookEveryMs: number;
   /** Creates of this process that are under way, by attempt. */
   readonly #held = new Map<string, number>();
-  /** When the group of an attempt whose create went unanswered may go; epoch ms. */
-  readonly #dueAt = new Map<string, number>();
+  /** Where and when (epoch ms) the group of an attempt may go whose create went unanswered; until it was looked for there. */
+  readonly #due = new Map<string, { region: string; at: number }>();
   /** Attempts whose machine and group are known to be gone. */
   readonly #gone = new Set<string>();
   /** By region; epoch ms. */
@@ -95,22 +95,20 @@ export class SecurityGroups {
       const left = (this.#held.get(attemptKey) ?? 1) - 1;
       if (left > 0) this.#held.set(attemptKey, left);
       else this.#held.delete(attemptKey);
-      if (isDoubtful) this.#dueAt.set(attemptKey, Date.now() + this.#limits.listingLagMs);
+      if (isDoubtful) this.#due.set(attemptKey, { region, at: Date.now() + this.#limits.listingLagMs });
+    };
+    let made: Made | undefined;
+    const release: HeldGroup['release'] = async (outcome) => {
+      // One that was there before may be that of a machine which no listing shows yet.
+      const isUndone = outcome === 'undo' && made?.isNew && (await this.#undo({ region, id: made.group.GroupId }));
+      letGo(outcome !== 'keep' && !isUndone);
     };
     try {
-      const { group, isNew, createdAt } = await this.#make(attrs, signal);
-      await this.#setRules(region, group, attrs.firewallRules, signal);
-      return {
-        id: group.GroupId,
-        createdAt,
-        release: async (outcome) => {
-          // One that was there before may be that of a machine which no listing shows yet.
-          const isUndone = outcome === 'undo' && isNew && (await this.#undo({ region, id: group.GroupId }));
-          letGo(outcome !== 'keep' && !isUndone);
-        },
-      };
+      made = await this.#make(attrs, signal);
+      await this.#setRules(region, made.group, attrs.firewallRules, signal);
+      return { id: made.group.GroupId, createdAt: made.createdAt, release };
     } catch (error) {
-      letGo(true);
+      await release('undo');
       throw error;
     }
   }
@@ -140,15 +138,18 @@ export class SecurityGroups {
         .filter((attempt) => !alive.has(attempt) && !this.#gone.has(attempt)),
     );
     const isTime = startedAt >= (this.#nextLookAt.get(region) ?? 0);
-    const isDue = [...this.#dueAt].some(([attempt, at]) => at <= startedAt && !alive.has(attempt));
-    if (ended.size === 0 && !isDue && !isTime) return ended;
+    const due = [...this.#due].flatMap(([attempt, one]) =>
+      one.region === region && one.at <= startedAt && !alive.has(attempt) ? [attempt] : [],
+    );
+    if (ended.size === 0 && due.length === 0 && !isTime) return ended;
     try {
       const signal = new AbortController().signal;
       const groups = await this.#ours(region, [], 'end', signal);
       this.#nextLookAt.set(region, startedAt + this.#lookEveryMs);
       const left = new Set(ended);
-      for (const attempt of ended)
-        if (!groups.some((group) => attemptOf(group) === attempt)) this.#isGone(attempt, left);
+      const present = new Set(groups.map(attemptOf));
+      for (const attempt of ended) if (!present.has(attempt)) this.#isGone(attempt, left);
+      for (const attempt of due) if (!present.has(attempt)) this.#due.delete(attempt);
       for (const group of groups) {
         const attempt = attemptOf(group);
         if (attempt === undefined || alive.has(attempt) || this.#held.has(attempt)) continue;
@@ -185,21 +186,18 @@ export class SecurityGroups {
 
   #isGone(attempt: string, left: Set<string>): void {
     this.#gone.add(attempt);
-    this.#dueAt.delete(attempt);
+    this.#due.delete(attempt);
     left.delete(attempt);
   }
 
   #isOrphan(group: Ec2Group, attempt: string, startedAt: number): boolean {
-    const dueAt = this.#dueAt.get(attempt);
-    if (dueAt !== undefined) return dueAt <= startedAt;
+    const due = this.#due.get(attempt);
+    if (due !== undefined) return due.at <= startedAt;
     const madeAt = Date.parse(tagOf(group, OUR_TAGS.createdAt) ?? '');
     return Number.isNaN(madeAt) || madeAt + this.#orphanMs <= startedAt;
   }
 
-  async #make(
-    attrs: CreateInstanceAttrs,
-    signal: AbortSignal,
-  ): Promise<{ group: Ec2Group; isNew: boolean; createdAt: IsoTime }> {
+  async #make(attrs: CreateInstanceAttrs, signal: AbortSignal): Promise<Made> {
     const { refId, cloudCredRefId, attemptKey, location: region } = attrs;
     const name = keyNameOf(attrs);
     const createdAt = toIsoTime(Date.now());
@@ -288,6 +286,12 @@ export class SecurityGroups {
       idOf: ({ GroupId }) => GroupId,
     });
   }
+}
+
+interface Made {
+  group: Ec2Group;
+  isNew: boolean;
+  createdAt: IsoTime;
 }
 
 interface Filter {
