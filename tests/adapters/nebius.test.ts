@@ -617,6 +617,17 @@ describe('a create', () => {
     const { name } = (sent.at(-1)?.message.metadata ?? {}) as { name: string };
     expect(name).toMatch(/^[a-z][a-z0-9-]{1,62}$/);
   });
+
+  it('has a boot disk with a name of its own for each attempt, however long the refId', async () => {
+    const diskOf = async (attemptKey: string) => {
+      const { message } = (await create({}, { attemptKey })).sent.at(-1) ?? {};
+      const { spec } = (message ?? {}) as { spec?: { boot_disk: { managed_disk: { name: string } } } };
+      return spec?.boot_disk.managed_disk.name;
+    };
+    const names = await Promise.all(['1', '2', '10'].map((attempt) => diskOf(`${'r'.repeat(59)}-${attempt}`)));
+    expect(new Set(names).size).toBe(3);
+    for (const name of names) expect(name).toMatch(/^[a-z][a-z0-9-]{1,62}$/);
+  });
 });
 
 describe('a listing', () => {

@@ -97,7 +97,7 @@ const machine = (name: string, change: object = {}) => ({
     boot_disk: {
       attach_mode: 'READ_WRITE',
       managed_disk: {
-        name: 'boot',
+        name: `${name}-boot`,
         spec: { size_gibibytes: 50, source_image_family: { image_family: 'ubuntu24.04-cuda13.0' } },
       },
     },
@@ -264,6 +264,16 @@ describe('Nebius’ dialect', () => {
     expect((await cloud.control.report()).created).toBe(1);
   });
 
+  it('has one disk for one name: a machine whose boot disk would be a second one is not made', async () => {
+    const cloud = await open();
+    const asked = await login(cloud);
+    const { boot_disk } = machine('one').spec;
+    await asked(`${INSTANCES}/Create`, machine('one'), CREATE_TYPES);
+    const twin = await asked(`${INSTANCES}/Create`, machine('two', { boot_disk }), CREATE_TYPES);
+    expect(twin).toMatchObject({ refused: 6, detail: 'resource_already_exists' });
+    expect((await cloud.control.report()).created).toBe(1);
+  });
+
   it('says want of stock by an operation that has failed, and leaves nothing', async () => {
     const cloud = await open();
     await cloud.control.setStock({ location: 'us-west-1', instanceType: 'gpu_1x_a10', count: 0 });
@@ -334,7 +344,7 @@ describe('Nebius’ dialect', () => {
       return items as { metadata: { id: string; name: string }; status: { managed_by: string } }[];
     };
     const [boot] = await disks();
-    expect((await disks()).map(({ metadata }) => metadata.name)).toEqual(['boot', 'data']);
+    expect((await disks()).map(({ metadata }) => metadata.name)).toEqual(['one-boot', 'data']);
     expect(boot?.status.managed_by).toBe(id);
     const remove = (disk: string | undefined) =>
       asked(`${COMPUTE}.DiskService/Delete`, { id: disk }, [`${COMPUTE}.DeleteDiskRequest`, OPERATION]);

@@ -13,11 +13,19 @@ export const OUR_LABELS: ReadonlySet<string> = new Set([...Object.values(OURS), 
 /** What others have used for names at Nebius without being refused. */
 const PLAIN = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
-export function toResourceName({
-  cloudCredRefId,
-  attemptKey,
-}: Pick<CreateInstanceAttrs, 'cloudCredRefId' | 'attemptKey'>) {
-  if (PLAIN.test(attemptKey)) return attemptKey;
+type Attempt = Pick<CreateInstanceAttrs, 'cloudCredRefId' | 'attemptKey'>;
+
+export function toResourceName(attempt: Attempt): string {
+  return PLAIN.test(attempt.attemptKey) ? attempt.attemptKey : digestName(attempt);
+}
+
+/** Of its boot disk. What is too long is not cut, or the attempts of one long refId would share a name. */
+export function toDiskName(attempt: Attempt): string {
+  const name = `${toResourceName(attempt)}-boot`;
+  return PLAIN.test(name) ? name : `${digestName(attempt)}-boot`;
+}
+
+function digestName({ cloudCredRefId, attemptKey }: Attempt): string {
   const digest = createHash('sha256')
     .update(JSON.stringify([cloudCredRefId, attemptKey]))
     .digest('hex');

@@ -13,7 +13,7 @@ import { redact } from '../../redact.js';
 import { pendingInstance } from '../pending-instance.js';
 import { toText, toUserData } from '../user-data.js';
 import type { CreateInstanceMessage } from './client.js';
-import { callersOnly, NAME_LABEL, toLabels, toResourceName } from './identity.js';
+import { callersOnly, NAME_LABEL, toDiskName, toLabels, toResourceName } from './identity.js';
 import type { NebiusInstance } from './schemas.js';
 
 /**
@@ -139,7 +139,7 @@ export function toLaunch(attrs: CreateInstanceAttrs): Launch {
   const labels = toLabels(attrs);
   const name = toResourceName(attrs);
   const bootDisk = {
-    name: `${name.slice(0, 58)}-boot`,
+    name: toDiskName(attrs),
     labels,
     spec: {
       type: 'NETWORK_SSD',

@@ -64,6 +64,11 @@ export function addDisk(cloud: Cloud, disk: Omit<ShelfDisk, 'id' | 'createdAt'>,
   return added;
 }
 
+/** The id of the disk that has the name. */
+export function diskNamed(cloud: Cloud, projectId: string, name: string, account: Account): string | undefined {
+  return disksOf(cloud, account).find((disk) => disk.projectId === projectId && disk.name === name)?.id;
+}
+
 /** Without those that went with their machine. */
 function disksOf(cloud: Cloud, account: Account): ShelfDisk[] {
   const shelf = shelfOf(cloud, account);

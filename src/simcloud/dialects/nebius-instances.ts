@@ -6,7 +6,7 @@ import type { CallContext, IncomingCall } from '../gate.js';
 import { pageNumber } from '../paging.js';
 import type { Account, MachineRecord } from '../types.js';
 import { addOperation, type ShelfOperation, shelfOf } from './nebius-account.js';
-import { addDisk } from './nebius-disks.js';
+import { addDisk, diskNamed } from './nebius-disks.js';
 import type { ById, ByName, CreateInstance, DiskSpec, Paged } from './nebius-requests.js';
 import { BY_NAME, busy, NameTaken, type NebiusServices, OPERATION, type Work } from './nebius-services.js';
 import { projectIdOf, subnetIdOf, toInstance, toOperation, typeOfResources } from './nebius-wire.js';
@@ -139,6 +139,9 @@ async function create(
   if (!/^[0-9a-z][0-9a-z-]*$/.test(nic.name)) invalid('spec.network_interfaces.0.name', 'not a name');
   const disk = spec?.boot_disk?.managed_disk;
   if (!disk || spec?.boot_disk?.attach_mode !== 'READ_WRITE') invalid('spec.boot_disk', 'must be a READ_WRITE disk');
+  if (!/^[0-9a-z][0-9a-z-]{0,62}$/.test(disk.name)) invalid('spec.boot_disk.managed_disk.name', 'not a name');
+  const takenByDisk = diskNamed(cloud, projectId, disk.name, context.account);
+  if (takenByDisk) throw new NameTaken(takenByDisk);
   const gibibytes = disk.spec?.size_gibibytes ?? 0;
   if (gibibytes < 1) invalid('spec.boot_disk.managed_disk.spec.size', 'must be set');
   const userData = spec?.cloud_init_user_data ?? '';
