@@ -5,6 +5,7 @@ import type { CredentialConfig } from '../adapters/credential.js';
 import { createProviders, findAdapter, getProvider } from '../adapters/registry.js';
 import type { CloudCredRefId } from '../domain/ids.js';
 import type { Provider } from '../domain/provider.js';
+import { jsonEscaped, PEM } from './planted.js';
 
 /** The account that is tried: clients for it, each with a memory of its own, as a worker's after a restart. */
 export interface Account {
@@ -49,15 +50,8 @@ function likeIt(secret: string): string {
     .join('');
 }
 
-/** A private key, alone or inside a JSON document. */
-const PEM = /-----BEGIN (?:RSA )?PRIVATE KEY-----[\s\S]*?-----END (?:RSA )?PRIVATE KEY-----/;
-
 function otherKey(): string {
   const privateKeyEncoding = { type: 'pkcs8', format: 'pem' } as const;
   const publicKeyEncoding = { type: 'spki', format: 'pem' } as const;
   return generateKeyPairSync('rsa', { modulusLength: 2048, privateKeyEncoding, publicKeyEncoding }).privateKey.trim();
-}
-
-function jsonEscaped(text: string): string {
-  return JSON.stringify(text).slice(1, -1);
 }

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CloudInstance } from '../../domain/provider.js';
 import { type Check, mustBe } from '../check.js';
 import { untilGone } from '../ending.js';
+import { base64FormsOf, formsOf } from '../planted.js';
 import type { Scene } from '../scene.js';
+import { authorisingScript } from '../user-data.js';
 import { look, until } from '../waiting.js';
 
 export const ENDING: readonly Check[] = [
@@ -88,9 +90,9 @@ export const ENDING: readonly Check[] = [
     title: 'no error and no outcome of this run shows a secret, a private key or user data, however it is printed',
     run: async ({ account, recorder, keys }) => {
       const planted = [
-        ...account.secrets,
-        ...Object.values(keys).map(({ privateKey }) => privateKey),
+        ...[...account.secrets, ...Object.values(keys).map(({ privateKey }) => privateKey)].flatMap(formsOf),
         keys.script.publicKey,
+        ...base64FormsOf(authorisingScript(keys.script.publicKey)),
       ];
       const found = recorder.printed.filter((text) => planted.some((secret) => text.includes(secret)));
       mustBe(found.length === 0, `${found.length} of ${recorder.printed.length} errors and outcomes show one`);
