@@ -152,6 +152,8 @@ export interface Provider {
   readonly limits: ProviderLimits;
   /** Set where the adapter brings a firewall onto each machine at its first boot. Else it is the vendor's own, or none. */
   readonly firewall?: 'host';
+  /** Set where the vendor tells no prices: there are those that the credential has, and types without one. (0027) */
+  readonly prices?: 'credential';
 
   /**
    * Looks for the refId, then creates. Resolves once the provider has accepted, which is before the machine runs.

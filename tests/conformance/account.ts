@@ -46,6 +46,7 @@ export const PLACE = { location: 'us-west-1', instanceType: 'gpu_1x_a10' };
 export async function run(account: Account, only: string, timing: Partial<Timing> = {}) {
   const said = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  said.mockClear(); // of an earlier run in the same test
   const options = { ...PLACE, only: only.split(','), yes: true };
   const deps = { account, timing: { ...QUICK, ...timing }, asked: new Promise(() => undefined) };
   const code = await conformance('sim-main', options, deps);

@@ -63,6 +63,7 @@ export class AwsProvider implements Provider {
   readonly cloudCredRefId: CloudCredRefId;
   readonly capabilities: readonly Capability[] = CAPABILITIES;
   readonly limits: ProviderLimits;
+  readonly prices = 'credential';
   readonly #client: Ec2Client;
   readonly #regions: readonly string[];
   readonly #setting: Setting;

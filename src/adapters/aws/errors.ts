@@ -4,7 +4,10 @@ import type { Provider } from '../../domain/provider.js';
 import { isDefiniteRefusal, kindOfStatus, type Verdict } from '../failures.js';
 import type { HttpFailure } from '../http-failure.js';
 
-export type Operation = Exclude<keyof Provider, 'id' | 'cloudCredRefId' | 'capabilities' | 'limits' | 'firewall'>;
+export type Operation = Exclude<
+  keyof Provider,
+  'id' | 'cloudCredRefId' | 'capabilities' | 'limits' | 'firewall' | 'prices'
+>;
 
 /**
  * EC2's codes under our kinds (API reference, "Error codes"). The code decides; the HTTP status only where it is not here,

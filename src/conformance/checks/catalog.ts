@@ -3,7 +3,7 @@ import { normaliseGpu } from '../../domain/gpu.js';
 import { isMoney } from '../../domain/money.js';
 import type { InstanceType } from '../../domain/provider.js';
 import { isSize, toBytes } from '../../domain/size.js';
-import { type Check, mustAllBe, mustBe, someOf } from '../check.js';
+import { type Check, mustAllBe, mustBe, NotApplicable, someOf } from '../check.js';
 
 export const CATALOG: readonly Check[] = [
   {
@@ -66,11 +66,18 @@ export const CATALOG: readonly Check[] = [
   },
   {
     id: 'types.priced',
-    title: 'every type has a price by the hour, in a currency',
+    title: 'every type has a price by the hour, in a currency, unless the vendor tells none',
     run: async (scene) => {
-      const unpriced = (await scene.types()).filter(({ pricePerHour }) => !isMoney(pricePerHour));
-      mustBe(unpriced.length === 0, `without a price: ${someOf(unpriced.map(({ id }) => id))}`);
-      return `${(await scene.types()).length} prices`;
+      const types = await scene.types();
+      const areTold = scene.provider.prices !== 'credential';
+      const priced = types.filter(({ pricePerHour }) => areTold || pricePerHour !== undefined);
+      if (!areTold && priced.length === 0)
+        throw new NotApplicable('the vendor tells no prices, and the credential has none');
+      const odd = priced.filter(({ pricePerHour }) => !isMoney(pricePerHour));
+      mustBe(odd.length === 0, `without a price: ${someOf(odd.map(({ id }) => id))}`);
+      return areTold
+        ? `${types.length} prices`
+        : `${priced.length} prices of ${types.length}, as the credential has them`;
     },
   },
   {
