@@ -10,6 +10,8 @@ export interface Timing {
   goneMs: number;
   /** Until keys, disks and the like have followed their machine. */
   sideResourcesMs: number;
+  /** Until a disk that was made greater is greater inside its machine. */
+  resizedMs: number;
   /** How long a firewall may take to become what it should be. */
   firewallMs: number;
   /** One command on the machine that installs, pulls or waits. */
@@ -28,6 +30,7 @@ export const CONTRACT_TIMING: Timing = {
   rebootedMs: 10 * MINUTE_MS,
   goneMs: 20 * MINUTE_MS,
   sideResourcesMs: 5 * MINUTE_MS,
+  resizedMs: 5 * MINUTE_MS,
   firewallMs: 15_000,
   installMs: 10 * MINUTE_MS,
 };

@@ -8,7 +8,7 @@ import type { BehaviourKind } from './fault-kinds.js';
 import { SSH_PORT } from './firewall.js';
 import type { Inside } from './shell.js';
 import { SshServer } from './ssh-server.js';
-import type { FirewallRules, MachineRecord } from './types.js';
+import { type FirewallRules, type MachineRecord, toBytes } from './types.js';
 
 /** What a computer needs to know of the cloud around it. */
 export interface ComputerHost {
@@ -104,6 +104,7 @@ export class Computer {
       user: record.sshUser,
       architecture: architecture === 'arm64' ? 'aarch64' : architecture,
       gpu,
+      diskBytes: () => toBytes(record.diskSize),
       osName: record.imageId.includes('24.04') ? 'Ubuntu 24.04.3 LTS' : 'Ubuntu 22.04.5 LTS',
       bootId: randomUUID(),
       containers: new Map(),

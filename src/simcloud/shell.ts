@@ -13,6 +13,8 @@ export interface Inside {
   user: string;
   architecture: string;
   gpu?: { name: string; count: number };
+  /** Of its one disk, in bytes. */
+  diskBytes(): number;
   /** PRETTY_NAME of /etc/os-release. */
   osName: string;
   /** Another at every boot. */
@@ -60,6 +62,7 @@ const COMMANDS: Record<string, Command> = {
     print(io, option === '-m' ? inside.architecture : option === '-n' ? inside.hostname : 'Linux'),
   id: ([option = ''], inside, io) =>
     print(io, option === '-un' ? inside.user : option === '-u' ? (inside.user === 'root' ? '0' : '1000') : inside.user),
+  lsblk: (_args, inside, io) => print(io, `${inside.diskBytes()} disk`), // as with -bdno SIZE,TYPE
   uptime: (_args, _inside, io) => print(io, ' up 1 min,  1 user,  load average: 0.00, 0.00, 0.00'),
   printenv: ([name = ''], _inside, io) => {
     const value = Object.hasOwn(io.env, name) ? io.env[name] : undefined;

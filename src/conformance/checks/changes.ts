@@ -4,6 +4,7 @@ import type { Capability, CloudInstance, CreateInstanceAttrs, Provider } from '.
 import { type Check, mustAllBe, mustBe, NotApplicable, NotConforming } from '../check.js';
 import type { Scene } from '../scene.js';
 import { until } from '../waiting.js';
+import { run } from './machine.js';
 import { mustThrow } from './refusals.js';
 
 const KEPT = ['refId', 'cloudCredRefId', 'attemptKey', 'name', 'location', 'subLocation'] as const;
@@ -122,13 +123,24 @@ export const CHANGES: readonly Check[] = [
   },
   {
     id: 'volume.grows',
-    title: 'the disk takes a greater size',
+    title: 'the disk takes a greater size, and is greater inside the machine',
     can: 'resize-instance-volume',
     run: async (scene) => {
-      const { provider, signal } = scene;
+      const { provider, signal, timing } = scene;
       const { cloudId, location } = await scene.running();
+      const before = await diskBytes(scene);
       await provider.resizeVolume(cloudId, location, { value: 120, unit: 'GB' }, signal);
-      return 'from 100 to 120 GB';
+      const after = await until(
+        'a greater disk inside the machine',
+        provider.limits.pollIntervalMs,
+        { signal, withinMs: timing.resizedMs },
+        async () => {
+          const now = await diskBytes(scene);
+          return now > before ? now : undefined;
+        },
+        () => `still ${inGb(before)} GB`,
+      );
+      return `from ${inGb(before)} to ${inGb(after)} GB, seen from inside`;
     },
   },
   {
@@ -161,6 +173,19 @@ async function mustRefuseField(
     outcome.outcome === 'refused' && ['NotSupported', 'InvalidRequest'].includes(kind),
     `a create with ${Object.keys(change).join()}, without ${capability}, is ${outcome.outcome} as ${kind}: ${message}`,
   );
+}
+
+/** Of all its disks together: which one is the root's is nobody's business here, and no other grows. Partitions follow later. */
+async function diskBytes(scene: Scene): Promise<number> {
+  const { stdout, exitCode } = await run(await scene.inside(), 'lsblk -bdno SIZE,TYPE');
+  mustBe(exitCode === 0, `lsblk exited ${exitCode}`);
+  const sizes = [...stdout.matchAll(/^\s*(\d+)\s+disk\s*$/gm)].map(([, size]) => Number(size));
+  mustBe(sizes.length > 0, `lsblk shows no disk: ${stdout.trim()}`);
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+function inGb(bytes: number): string {
+  return (bytes / 1e9).toFixed(1);
 }
 
 type Kept = Pick<CloudInstance, (typeof KEPT)[number]>;
