@@ -1,6 +1,7 @@
 import type { CredentialConfig } from '../../src/adapters/credential.js';
 import type { Provider } from '../../src/domain/provider.js';
 import { openProvider } from './clouds.js';
+import type { WireTruth } from './wire-truth.js';
 
 /** One answer as it comes over the wire. */
 export interface Canned {
@@ -26,6 +27,7 @@ export const json = (status: number, body: unknown, headers?: Record<string, str
 export function scripted(
   credential: CredentialConfig,
   answers: Record<string, Canned | Canned[]>,
+  wire?: WireTruth,
 ): { provider: Provider; sent: SentCall[]; calls(): string[] } {
   const sent: SentCall[] = [];
   const counts = new Map<string, number>();
@@ -44,7 +46,7 @@ export function scripted(
     return new Response(answer.status === 204 ? null : body, { status: answer.status, headers: answer.headers });
   };
   return {
-    provider: openProvider(credential, fetchInstead),
+    provider: openProvider(credential, wire ? wire.over(fetchInstead) : fetchInstead),
     sent,
     calls: () => sent.map(({ call }) => call),
   };

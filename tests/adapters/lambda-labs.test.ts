@@ -7,10 +7,15 @@ import { TAG } from '../../src/adapters/lambda-labs/identity.js';
 import { STATUS } from '../../src/adapters/lambda-labs/mapping.js';
 import type { ErrorKind, ProviderError } from '../../src/domain/errors.js';
 import type { CreateInstanceAttrs, LifecycleStatus, Provider } from '../../src/domain/provider.js';
-import { type Canned, json, scripted } from './canned.js';
+import { type Canned, scripted as cannedScript, json } from './canned.js';
 import { API_KEY, attrsFor, calm, PUBLIC_KEY } from './clouds.js';
+import { wireTruth } from './wire-truth.js';
 
 /* What is Lambda's own: its tables, its odd answers, the bugs that others have. The rest is in the contract suite. */
+
+const wire = wireTruth({ file: 'lambdalabs.yaml', below: '', onlyRequests: true });
+const scripted = (credential: CredentialConfig, answers: Parameters<typeof cannedScript>[1]) =>
+  cannedScript(credential, answers, wire);
 
 const CREDENTIAL: CredentialConfig = {
   cloudCredRefId: 'lambda-main',
@@ -562,5 +567,12 @@ describe('the catalog', () => {
       ['us-east-1', false],
       ['us-west-1', true],
     ]);
+  });
+});
+
+describe('what is sent, in the tests above', () => {
+  it.skipIf(!wire.isHere)('is as the vendor’s document says', () => {
+    expect(wire.seen().length).toBeGreaterThan(5);
+    expect(wire.faults()).toEqual([]);
   });
 });

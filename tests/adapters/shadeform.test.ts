@@ -12,12 +12,17 @@ import { STATUS, splitTypeName } from '../../src/adapters/shadeform/mapping.js';
 import type { ErrorKind } from '../../src/domain/errors.js';
 import { NO_RULES } from '../../src/domain/firewall.js';
 import type { CreateInstanceAttrs, LifecycleStatus } from '../../src/domain/provider.js';
-import { type Canned, json, scripted } from './canned.js';
+import { type Canned, scripted as cannedScript, json } from './canned.js';
 import { API_KEY, attrsFor, calm, cloudWith, openProvider, PUBLIC_KEY } from './clouds.js';
+import { wireTruth } from './wire-truth.js';
 
 /* What is Shadeform's own: its tables, its odd answers, the bugs that others have. The rest is in the contract suite. */
 
 const run = promisify(execFile);
+
+const wire = wireTruth({ file: 'shadeform.yaml', below: '/v1', onlyRequests: true });
+const scripted = (credential: CredentialConfig, answers: Parameters<typeof cannedScript>[1]) =>
+  cannedScript(credential, answers, wire);
 
 const CREDENTIAL: CredentialConfig = {
   cloudCredRefId: 'shade-main',
@@ -420,5 +425,12 @@ describe('the launch script', () => {
     const bare = OTHER_KEY.trim().split(' ').slice(0, 2).join(' ');
     expect((await of('shadeform')).split('\n')).toEqual([homes.shadeform, bare, '']);
     expect(await of('other')).toBe(homes.other);
+  });
+});
+
+describe('what is sent, in the tests above', () => {
+  it.skipIf(!wire.isHere)('is as the vendor’s document says', () => {
+    expect(wire.seen().length).toBeGreaterThan(5);
+    expect(wire.faults()).toEqual([]);
   });
 });

@@ -49,4 +49,12 @@ describe.skipIf(!isHere)('the check against a vendor’s document', () => {
   ])('sees %s', async (_what, method, path) => {
     expect(await faultsOf(method, path, undefined, 200, { data: [] })).not.toEqual([]);
   });
+
+  it('looks at requests alone where the answers are made up', async () => {
+    const wire = wireTruth({ file: 'lambdalabs.yaml', below: '', onlyRequests: true });
+    const madeUp = wire.over(async () => new Response('<html>', { status: 502 }));
+    const body = JSON.stringify({ ...launch, region_name: undefined });
+    await madeUp('http://lambda.test/api/v1/instance-operations/launch', { method: 'POST', body });
+    expect(wire.faults()).toEqual([expect.stringContaining('request:')]);
+  });
 });
