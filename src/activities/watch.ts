@@ -2,7 +2,6 @@ import { activityInfo, cancellationDetails } from '@temporalio/activity';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
-import { ProviderError } from '../domain/errors.js';
 import { type CloudCredRefId, INSTANCE_WORKFLOW_PREFIX, instanceWorkflowId, toIsoTime } from '../domain/ids.js';
 import type { Observation, Phase } from '../domain/instance/index.js';
 import type { CloudInstance, LifecycleStatus, Provider } from '../domain/provider.js';
@@ -214,7 +213,7 @@ class AccountWatch {
         this.memory.seen.set(instance.cloudId, { refId, told, absences: 0, untoldSince });
         continue;
       }
-      void this.queue.add(async () => {
+      this.later(async () => {
         const outcome = await this.tell(refId, toObservation(instance, at, this.provider.cloudCredRefId));
         if (outcome !== 'failed') this.memory.seen.set(instance.cloudId, { refId, told, absences: 0 });
         if (outcome === 'told') this.memory.strays.delete(instance.cloudId);
@@ -227,17 +226,29 @@ class AccountWatch {
       this.memory.strays.delete(cloudId);
       if (known.absences < ABSENCES) continue;
       const gone: Observation = { cloudId, at: toIsoTime(at), status: 'absent', message: `in ${ABSENCES} listings` };
-      void this.queue.add(async () => {
+      this.later(async () => {
         if ((await this.tell(known.refId, gone)) !== 'failed') this.memory.seen.delete(cloudId);
       });
     }
     for (const refId of this.memory.unseen) {
-      void this.queue.add(async () => {
+      this.later(async () => {
         if ((await this.signal(refId, 'missing', { at: toIsoTime(at) })) !== 'failed') this.memory.unseen.delete(refId);
       });
     }
     await this.queue.onIdle();
     this.believed = undefined; // from here on our own memory is newer
+  }
+
+  /** What fails waits for the next listing, which asks anew: a rejection that nobody awaits would end the whole worker. */
+  private later(work: () => Promise<void>): void {
+    void this.queue.add(async () => {
+      try {
+        await work();
+      } catch (error) {
+        const { cloudCredRefId } = this.provider;
+        this.deps.logger.warn({ cloudCredRefId, err: error }, 'A listing could not be followed up; the next one is');
+      }
+    });
   }
 
   private tell(refId: string, observation: Observation): Promise<'told' | 'nobody' | 'failed'> {
@@ -301,7 +312,7 @@ class AccountWatch {
       return status.name === 'RUNNING' ? 'open' : 'over';
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return 'unknown';
-      throw new ProviderError(toFact(error), error);
+      throw error;
     }
   }
 
