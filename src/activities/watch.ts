@@ -38,6 +38,8 @@ export interface WatchTiming {
   strayGraceMs: number;
   /** What was known so long ago may have been overtaken: by a watcher elsewhere, while this process was held up. */
   rememberMs: number;
+  /** How often Temporal is asked which instances there are, besides at the start: no listing tells that an owner went away. */
+  ownersIntervalMs: number;
 }
 
 const TIMING: WatchTiming = {
@@ -46,11 +48,14 @@ const TIMING: WatchTiming = {
   idleAfterMs: 120_000,
   strayGraceMs: 60_000,
   rememberMs: 180_000,
+  ownersIntervalMs: 15 * 60_000,
 };
 
 /** Two complete listings without it: then its entity is told, and makes sure with a get. */
 const ABSENCES = 2;
 const SIGNALS_AT_ONCE = 20;
+/** Listings wait for visibility meanwhile, in ms: ten pages tell of 10,000 instances. */
+const OWNERS_WITHIN_MS = 30_000;
 /** Phases in which an entity waits for nothing, and would never look by itself. */
 const RESTING: ReadonlySet<Phase> = new Set<Phase>(['ready', 'stopped']);
 const SETTLED: ReadonlySet<LifecycleStatus> = new Set<LifecycleStatus>(['running', 'stopped', 'suspended', 'failed']);
@@ -58,8 +63,8 @@ const SETTLED: ReadonlySet<LifecycleStatus> = new Set<LifecycleStatus>(['running
 /** One of the account's machines, as the watcher remembers it between two listings. */
 interface Seen {
   refId: string;
-  /** What its entity was last told, or knew by itself. */
-  told: string;
+  /** What its entity was last told, or knew by itself; absent: to be told, for it may be there no more. */
+  told?: string;
   absences: number;
   /** A machine that was first seen booting: its entity has just created it, and needs no telling. Epoch ms. */
   untoldSince?: number;
@@ -89,7 +94,6 @@ export function watchActivities(deps: WatchDeps): WatchActivities {
           };
           try {
             const account = new AccountWatch(deps, timing, provider, memory);
-            if (!known) await account.askWhatEntitiesBelieve();
             return { next: await account.run(watchfulness, { ...watcher, remember }, signal) };
           } finally {
             watcher.close();
@@ -109,6 +113,8 @@ interface Memory {
   strays: Map<string, number>;
   /** Entities that count on a machine which no listing has shown yet: it may be gone since before our time. */
   unseen: Set<string>;
+  /** When Temporal was last asked which instances there are, epoch ms. */
+  ownersAskedAt: number;
   failures: number;
 }
 
@@ -119,14 +125,20 @@ interface Remembered {
   at: number;
 }
 
-const newMemory = (): Memory => ({ seen: new Map(), strays: new Map(), unseen: new Set(), failures: 0 });
+const newMemory = (): Memory => ({
+  seen: new Map(),
+  strays: new Map(),
+  unseen: new Set(),
+  ownersAskedAt: 0,
+  failures: 0,
+});
 
 type Watcher = ReturnType<WatcherRegistry['open']> & { remember(): void };
 
 class AccountWatch {
   private readonly queue = new PQueue({ concurrency: SIGNALS_AT_ONCE });
-  /** From visibility, where nothing is remembered; until the first listing was compared. */
-  private believed: Map<string, Phase> | undefined;
+  /** From visibility, just asked; until the listing after it was compared. */
+  private believed: Map<string, Phase | undefined> | undefined;
 
   constructor(
     private readonly deps: WatchDeps,
@@ -135,9 +147,17 @@ class AccountWatch {
     private readonly memory: Memory,
   ) {}
 
-  async askWhatEntitiesBelieve(): Promise<void> {
+  /**
+   * A workflow that was ended by force says nothing, and its machine does not change. So whoever visibility does not show
+   * is told anew: it lags, but only a signal that reaches nobody makes a stray. Whoever rests is expected in the listing
+   * that follows.
+   */
+  private async askWhatEntitiesBelieve(): Promise<void> {
+    this.memory.ownersAskedAt = Date.now();
     this.believed = await this.whatEntitiesBelieve();
-    for (const [refId, phase] of this.believed ?? []) if (RESTING.has(phase)) this.memory.unseen.add(refId);
+    if (!this.believed) return;
+    for (const [refId, phase] of this.believed) if (phase && RESTING.has(phase)) this.memory.unseen.add(refId);
+    for (const known of this.memory.seen.values()) if (!this.believed.has(known.refId)) known.told = undefined;
   }
 
   /** Looks until another watchfulness is due. What could not be listed decides nothing. */
@@ -145,6 +165,7 @@ class AccountWatch {
     let busyAt = Date.now();
     for (;;) {
       const lookedAt = Date.now();
+      if (lookedAt - this.memory.ownersAskedAt >= this.timing.ownersIntervalMs) await this.askWhatEntitiesBelieve();
       const listing = await this.list(signal);
       if (listing) {
         watcher.listed(listing.startedAt);
@@ -326,19 +347,22 @@ class AccountWatch {
     return (phase === 'ready' && status === 'running') || (phase === 'stopped' && status === 'stopped');
   }
 
-  /** Visibility lags and may be down: what it does not say is told anew, which costs an event and harms nobody. */
-  private async whatEntitiesBelieve(): Promise<Map<string, Phase> | undefined> {
+  /** Every open instance of the account, a thousand to a page. What visibility does not say costs an event and harms nobody. */
+  private async whatEntitiesBelieve(): Promise<Map<string, Phase | undefined> | undefined> {
     const { phase, credential } = SEARCH_ATTRIBUTES;
     const query = `WorkflowType = 'instance' AND ExecutionStatus = 'Running' AND ${credential} = '${this.provider.cloudCredRefId}'`;
-    const believed = new Map<string, Phase>();
+    const { client } = this.deps;
+    const believed = new Map<string, Phase | undefined>();
     try {
-      for await (const { workflowId, searchAttributes } of this.deps.client.workflow.list({ query })) {
-        const [value] = (searchAttributes[phase] ?? []) as Phase[];
-        if (value) believed.set(workflowId.slice(INSTANCE_WORKFLOW_PREFIX.length), value);
-      }
+      await client.withDeadline(Date.now() + OWNERS_WITHIN_MS, async () => {
+        for await (const { workflowId, searchAttributes } of client.workflow.list({ query })) {
+          const [value] = (searchAttributes[phase] ?? []) as Phase[];
+          believed.set(workflowId.slice(INSTANCE_WORKFLOW_PREFIX.length), value);
+        }
+      });
       return believed;
     } catch (error) {
-      this.deps.logger.warn({ err: error }, 'Visibility did not answer; every entity is told what its machine does');
+      this.deps.logger.warn({ err: error }, 'Visibility did not answer; who has an owner is asked again later');
       return undefined;
     }
   }

@@ -13,3 +13,44 @@ describe('a stray whose workflow cannot be looked up', () => {
     expect(account.machines, 'it was ended').toEqual([]);
   });
 });
+
+describe('an owner that went away without a word', () => {
+  const settled = async (ownersIntervalMs: number) => {
+    const account = new WatchedAccount({ timing: { ownersIntervalMs } });
+    account.workflows.set('ready', 'RUNNING');
+    account.machines = [machineOf('ready')];
+    expect(await account.watch()).toBe('settled');
+    return account;
+  };
+
+  it('is missed: its machine is judged a stray although nothing about it changes, and is ended', async () => {
+    const account = await settled(1);
+    account.workflows.set('ready', 'TERMINATED');
+    expect(await account.watch('settled')).toBe('alert');
+    expect(await account.watch()).toBe('settled');
+    expect(account.machines).toEqual([]);
+  });
+
+  it('is not made up by a visibility that lags: an instance that it does not show is asked itself', async () => {
+    const account = await settled(1);
+    account.isVisible = false;
+    const watching = account.watch('settled');
+    await expect.poll(() => account.signals.map(({ name }) => name)).toContain('observed');
+    account.machines = [machineOf('ready', { status: 'stopping' })];
+    expect(await watching).toBe('alert');
+    expect(account.describes, 'as a stray’s workflow is').toBe(0);
+    expect(account.machines).toHaveLength(1);
+  });
+
+  it('has an opposite: a resting instance whose machine is in no listing is told again', async () => {
+    const account = await settled(1);
+    account.machines = [];
+    expect(await account.watch('settled')).toBe('alert');
+    expect(await account.watch()).toBe('settled');
+    const told = account.signals.length;
+    const watching = account.watch('settled');
+    await expect.poll(() => account.signals.slice(told)).toContainEqual(expect.objectContaining({ name: 'missing' }));
+    account.machines = [machineOf('ready', { status: 'stopping' })];
+    await watching;
+  });
+});

@@ -17,6 +17,7 @@ const QUICK: WatchTiming = {
   idleAfterMs: 0,
   strayGraceMs: 0,
   rememberMs: 60_000,
+  ownersIntervalMs: 60_000,
 };
 
 export const machineOf = (refId: string, more: Partial<CloudInstance> = {}): CloudInstance => ({
@@ -47,6 +48,8 @@ export class WatchedAccount {
   readonly workflows = new Map<string, 'RUNNING' | 'TERMINATED' | Error>();
   readonly signals: { refId: string; name: string; about: Record<string, unknown> }[] = [];
   readonly warnings: string[] = [];
+  /** False: visibility lags, and shows no workflow. */
+  isVisible = true;
   listings = 0;
   describes = 0;
   private readonly activities;
@@ -116,12 +119,13 @@ export class WatchedAccount {
     };
     return {
       workflow: { getHandle, list: () => this.visible(), signalWithStart: async () => undefined },
+      withDeadline: async (_deadline: number, work: () => Promise<unknown>) => await work(),
     } as unknown as Client;
   }
 
   private async *visible() {
     for (const [refId, status] of this.workflows)
-      if (status === 'RUNNING')
+      if (status === 'RUNNING' && this.isVisible)
         yield { workflowId: instanceWorkflowId(refId), searchAttributes: { [SEARCH_ATTRIBUTES.phase]: ['ready'] } };
   }
 }

@@ -306,6 +306,18 @@ describe.concurrent('a machine without an owner', () => {
   });
 });
 
+describe.concurrent('a ready machine whose workflow was terminated by force', () => {
+  it('is found although nothing about it changes, and is ended: its workflow ran here, so it is ours', async () => {
+    await withSlipway({ watchTiming: { ownersIntervalMs: 300 } }, async (slipway) => {
+      const life = await begin(slipway);
+      await life.until('ready');
+      await afterListings(slipway, 3);
+      await slipway.temporal.workflow.getHandle(`instance/${life.refId}`).terminate('a test');
+      await vi.waitFor(async () => expect(await life.live()).toEqual([]), { timeout: 20_000 });
+    });
+  });
+});
+
 describe('with no workflow kept in memory', () => {
   let slipway: TestSlipway;
   beforeAll(async () => {
