@@ -40,6 +40,8 @@ export interface WatchTiming {
   rememberMs: number;
   /** How often Temporal is asked which instances there are, besides at the start: no listing tells that an owner went away. */
   ownersIntervalMs: number;
+  /** One watch lasts no longer: only between two can its workflow, which counts every wake-up, begin a new history. */
+  turnMs: number;
 }
 
 const TIMING: WatchTiming = {
@@ -49,11 +51,14 @@ const TIMING: WatchTiming = {
   strayGraceMs: 60_000,
   rememberMs: 180_000,
   ownersIntervalMs: 15 * 60_000,
+  turnMs: 30 * 60_000,
 };
 
 /** Two complete listings without it: then its entity is told, and makes sure with a get. */
 const ABSENCES = 2;
 const SIGNALS_AT_ONCE = 20;
+/** A settled watch costs an action for each, and its workflow hears little: it lasts so many turns. */
+const SETTLED_TURNS = 12;
 /** Listings wait for visibility meanwhile, in ms: ten pages tell of 10,000 instances. */
 const OWNERS_WITHIN_MS = 30_000;
 /** Phases in which an entity waits for nothing, and would never look by itself. */
@@ -163,6 +168,7 @@ class AccountWatch {
   /** Looks until another watchfulness is due. What could not be listed decides nothing. */
   async run(watchfulness: Watchfulness, watcher: Watcher, signal: AbortSignal): Promise<Watched['next']> {
     let busyAt = Date.now();
+    const endsAt = Date.now() + this.timing.turnMs * (watchfulness === 'settled' ? SETTLED_TURNS : 1);
     for (;;) {
       const lookedAt = Date.now();
       if (lookedAt - this.memory.ownersAskedAt >= this.timing.ownersIntervalMs) await this.askWhatEntitiesBelieve();
@@ -179,6 +185,7 @@ class AccountWatch {
         if (watchfulness === 'settled' && Date.now() - busyAt > this.timing.idleAfterMs) return 'sleep';
         if (watchfulness === 'sweep') return this.isEmpty() ? 'sleep' : 'alert';
       }
+      if (Date.now() >= endsAt) return watchfulness === 'settled' ? 'settled' : 'alert';
       // From one look to the next: what listing and telling take is part of the interval.
       const next = (listing?.startedAt ?? lookedAt) + this.pace(watchfulness);
       await watcher.sleep(Math.max(0, next - Date.now()), signal);

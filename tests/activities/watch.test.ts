@@ -14,6 +14,25 @@ describe('a stray whose workflow cannot be looked up', () => {
   });
 });
 
+describe('a watch that never comes to rest', () => {
+  it('comes back to its workflow after its turn, and the next one goes on from what it told', async () => {
+    const account = new WatchedAccount({ timing: { turnMs: 20 } });
+    account.workflows.set('busy', 'RUNNING');
+    account.machines = [machineOf('busy', { status: 'stopping' })];
+    expect(await account.watch()).toBe('alert');
+    const told = account.signals.length;
+    expect(await account.watch()).toBe('alert');
+    expect(told).toBe(1);
+    expect(account.signals).toHaveLength(told);
+  });
+
+  it('does so while nothing can be listed', async () => {
+    const account = new WatchedAccount({ timing: { turnMs: 20 } });
+    account.outage = new Error('503');
+    expect(await account.watch()).toBe('alert');
+  });
+});
+
 describe('an owner that went away without a word', () => {
   const settled = async (ownersIntervalMs: number) => {
     const account = new WatchedAccount({ timing: { ownersIntervalMs } });

@@ -18,6 +18,7 @@ const QUICK: WatchTiming = {
   strayGraceMs: 0,
   rememberMs: 60_000,
   ownersIntervalMs: 60_000,
+  turnMs: 60_000,
 };
 
 export const machineOf = (refId: string, more: Partial<CloudInstance> = {}): CloudInstance => ({
@@ -50,6 +51,8 @@ export class WatchedAccount {
   readonly warnings: string[] = [];
   /** False: visibility lags, and shows no workflow. */
   isVisible = true;
+  /** Thrown by every listing. */
+  outage: Error | undefined;
   listings = 0;
   describes = 0;
   private readonly activities;
@@ -91,6 +94,7 @@ export class WatchedAccount {
       limits: { pollIntervalMs: 1, listingLagMs: 0 },
       listInstances: async () => {
         this.listings += 1;
+        if (this.outage) throw this.outage;
         return [...this.machines];
       },
       terminateInstance: async (cloudId: string) => {

@@ -318,6 +318,35 @@ describe.concurrent('a ready machine whose workflow was terminated by force', ()
   });
 });
 
+describe.concurrent('a watch that others wake all the time', () => {
+  const ROUNDS = 60;
+  const AT_ONCE = 10;
+
+  it('begins a new history in time, and forgets neither what was sold out nor what it told', async () => {
+    await withSlipway({ watchTiming: { alertMs: 60_000, turnMs: 300 } }, async (slipway) => {
+      const life = await begin(slipway);
+      await life.until('ready');
+      await afterListings(slipway, 3);
+      const before = await historyOf(slipway.temporal, life.refId);
+      const watcher = watcherOf(slipway);
+      const { runId } = await watcher.describe();
+      const entry = { count: 1, untilMs: Date.now() + 600_000 };
+      const isNew = async () => (await watcher.describe()).runId !== runId;
+      const refused: Record<string, typeof entry> = {};
+      for (let round = 0; round < ROUNDS && !(await isNew()); round += 1) {
+        await Promise.all(Array.from({ length: AT_ONCE }, () => watcher.signal('wake')));
+        await watcher.signal('refused', { offer: `a/b/${round}`, entry });
+        refused[`a/b/${round}`] = entry;
+      }
+      await vi.waitFor(async () => expect(await isNew()).toBe(true), { timeout: 20_000 });
+      expect(await watcher.query('refusals')).toEqual(refused);
+      await afterListings(slipway, 5);
+      expect(await historyOf(slipway.temporal, life.refId), 'the instance was told nothing twice').toEqual(before);
+      await endAndProve(slipway, life);
+    });
+  });
+});
+
 describe('with no workflow kept in memory', () => {
   let slipway: TestSlipway;
   beforeAll(async () => {
