@@ -5,6 +5,7 @@ import type { AbsenceProof, ExpectedGpus, Observation, UsualBoot } from '../doma
 import type { Offer } from '../domain/placement/offer.js';
 import type { CloudInstance, PortMapping } from '../domain/provider.js';
 import type { Size } from '../domain/size.js';
+import type { StrayDebt } from '../domain/stray-debt.js';
 
 /** Which machine, through which account. */
 export interface MachineRef {
@@ -128,6 +129,8 @@ export interface WatchInput {
   watchId: string;
   /** The one before it: a process that still knows what that one told goes on from there. */
   after?: string;
+  /** Machines without an owner that are not proved gone: what was told by watches before it. */
+  owed?: StrayDebt[];
 }
 
 export interface Watched {

@@ -6,10 +6,12 @@ import { type CloudCredRefId, INSTANCE_WORKFLOW_PREFIX, instanceWorkflowId, toIs
 import type { Observation, Phase } from '../domain/instance/index.js';
 import type { CloudInstance, LifecycleStatus, Provider } from '../domain/provider.js';
 import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
+import type { StrayDebt } from '../domain/stray-debt.js';
 import { toFact } from './failure.js';
 import { alive } from './heartbeat.js';
-import { isLive, toObservation } from './observation.js';
+import { toObservation } from './observation.js';
 import type { SharedListing } from './shared-listing.js';
+import { type StrayMemory, Strays } from './strays.js';
 import type { WatchActivities, Watched, Watchfulness } from './types.js';
 import type { WatcherRegistry } from './watchers.js';
 
@@ -85,7 +87,7 @@ export function watchActivities(deps: WatchDeps): WatchActivities {
   const timing = { ...TIMING, ...deps.timing };
   const remembered = new Map<CloudCredRefId, Remembered>();
   return {
-    watchAccount: ({ cloudCredRefId, watchfulness, watchId, after }) =>
+    watchAccount: ({ cloudCredRefId, watchfulness, watchId, after, owed = [] }) =>
       alive(
         async ({ signal, report }) => {
           const provider = deps.provider(cloudCredRefId);
@@ -99,6 +101,7 @@ export function watchActivities(deps: WatchDeps): WatchActivities {
           };
           try {
             const account = new AccountWatch(deps, timing, provider, memory);
+            account.recall(owed);
             return { next: await account.run(watchfulness, { ...watcher, remember }, signal) };
           } finally {
             watcher.close();
@@ -114,8 +117,7 @@ export function watchActivities(deps: WatchDeps): WatchActivities {
 /** What one account's watches know of each other's telling: each goes on where the one before it stopped. */
 interface Memory {
   seen: Map<string, Seen>;
-  /** Machines without an owner, and since when, epoch ms. */
-  strays: Map<string, number>;
+  strays: StrayMemory;
   /** Entities that count on a machine which no listing has shown yet: it may be gone since before our time. */
   unseen: Set<string>;
   /** When Temporal was last asked which instances there are, epoch ms. */
@@ -145,12 +147,25 @@ class AccountWatch {
   /** From visibility, just asked; until the listing after it was compared. */
   private believed: Map<string, Phase | undefined> | undefined;
 
+  private readonly strays: Strays;
+
   constructor(
     private readonly deps: WatchDeps,
     private readonly timing: WatchTiming,
     private readonly provider: Provider,
     private readonly memory: Memory,
-  ) {}
+  ) {
+    const { client, logger, strays: policy } = deps;
+    const { strayGraceMs: graceMs, settledIntervalMs: restfulGapMs } = timing;
+    this.strays = new Strays({ client, provider, logger, policy, graceMs, restfulGapMs }, memory.strays);
+  }
+
+  /** What the account's watch holds for owed is looked for: it may be gone since before our time. */
+  recall(owed: readonly StrayDebt[]): void {
+    const { seen } = this.memory;
+    this.strays.recall(owed);
+    for (const { cloudId, refId } of owed) if (!seen.has(cloudId)) seen.set(cloudId, { refId, absences: 0 });
+  }
 
   /**
    * A workflow that was ended by force says nothing, and its machine does not change. So whoever visibility does not show
@@ -202,12 +217,11 @@ class AccountWatch {
   }
 
   private isEmpty(): boolean {
-    return this.memory.seen.size === 0 && this.memory.strays.size === 0;
+    return this.memory.seen.size === 0 && this.strays.isEmpty;
   }
 
   private hasAbsences(): boolean {
-    const { strays, seen } = this.memory;
-    return strays.size > 0 || [...seen.values()].some(({ absences }) => absences > 0);
+    return this.strays.isRestless || [...this.memory.seen.values()].some(({ absences }) => absences > 0);
   }
 
   private async list(signal: AbortSignal) {
@@ -235,7 +249,7 @@ class AccountWatch {
       const told = digest(instance);
       const known = this.memory.seen.get(instance.cloudId);
       if (known) known.absences = 0;
-      if (known?.told === told && !this.memory.strays.has(instance.cloudId) && !this.isOverdue(known)) continue;
+      if (known?.told === told && !this.strays.isDue(instance.cloudId) && !this.isOverdue(known)) continue;
       if (!known && (instance.status === 'pending' || this.isAsBelieved(refId, instance.status))) {
         const untoldSince = instance.status === 'pending' ? Date.now() : undefined;
         this.memory.seen.set(instance.cloudId, { refId, told, absences: 0, untoldSince });
@@ -244,18 +258,19 @@ class AccountWatch {
       this.later(async () => {
         const outcome = await this.tell(refId, toObservation(instance, at, this.provider.cloudCredRefId));
         if (outcome !== 'failed') this.memory.seen.set(instance.cloudId, { refId, told, absences: 0 });
-        if (outcome === 'told') this.memory.strays.delete(instance.cloudId);
-        if (outcome === 'nobody') await this.stray(instance, signal);
+        if (outcome === 'told') await this.strays.forget(instance.cloudId);
+        if (outcome === 'nobody') await this.strays.lookInto(instance, signal);
       });
     }
     for (const [cloudId, known] of this.memory.seen) {
       if (present.has(cloudId)) continue;
       known.absences += 1;
-      this.memory.strays.delete(cloudId);
       if (known.absences < ABSENCES) continue;
       const gone: Observation = { cloudId, at: toIsoTime(at), status: 'absent', message: `in ${ABSENCES} listings` };
       this.later(async () => {
-        if ((await this.tell(known.refId, gone)) !== 'failed') this.memory.seen.delete(cloudId);
+        if ((await this.tell(known.refId, gone)) === 'failed') return;
+        await this.strays.forget(cloudId);
+        this.memory.seen.delete(cloudId);
       });
     }
     for (const refId of this.memory.unseen) {
@@ -295,52 +310,6 @@ class AccountWatch {
       if (error instanceof WorkflowNotFoundError) return 'nobody';
       this.deps.logger.warn({ refId, err: error }, 'An observation could not be delivered; it will be sent again');
       return 'failed';
-    }
-  }
-
-  /**
-   * A live machine with our identity that no open workflow claims. If its workflow ran here and is over, the machine
-   * arrived late and is ours to end. If no workflow here ever had the refId, the account may be shared with another
-   * Slipway: policy decides.
-   */
-  private async stray(instance: CloudInstance, signal: AbortSignal): Promise<void> {
-    const { cloudId, refId, status, location } = instance;
-    const since = this.memory.strays.get(cloudId) ?? Date.now();
-    const live = isLive(instance) || status === 'failed';
-    if (!live || !refId) {
-      this.memory.strays.delete(cloudId);
-      return;
-    }
-    this.memory.strays.set(cloudId, since);
-    if (Date.now() - since < this.timing.strayGraceMs) return;
-    const fields = { cloudCredRefId: this.provider.cloudCredRefId, cloudId, refId, status, location };
-    const owner = await this.ownerOf(refId);
-    if (owner === 'open') {
-      this.memory.strays.delete(cloudId); // asked for just now: its create will find the machine, and adopt it
-      return;
-    }
-    if (owner === 'unknown' && this.deps.strays === 'report') {
-      this.deps.logger.warn(
-        fields,
-        'A machine carries our identity and no workflow here knows it; left alone by policy',
-      );
-      return;
-    }
-    this.deps.logger.warn(fields, 'A machine without an owner is being ended');
-    try {
-      await this.provider.terminateInstance(cloudId, location, signal);
-    } catch (error) {
-      this.deps.logger.warn({ ...fields, failure: toFact(error) }, 'A machine without an owner could not be ended yet');
-    }
-  }
-
-  private async ownerOf(refId: string): Promise<'open' | 'over' | 'unknown'> {
-    try {
-      const { status } = await this.deps.client.workflow.getHandle(instanceWorkflowId(refId)).describe();
-      return status.name === 'RUNNING' ? 'open' : 'over';
-    } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return 'unknown';
-      throw error;
     }
   }
 

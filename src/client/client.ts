@@ -8,7 +8,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
 } from '@temporalio/client';
-import { instanceWorkflowId, type RefId } from '../domain/ids.js';
+import { type CloudCredRefId, instanceWorkflowId, type RefId, watchWorkflowId } from '../domain/ids.js';
 import {
   type CommandName,
   type InstanceEvent,
@@ -20,9 +20,10 @@ import {
   sameRequest,
   toInstanceRequest,
 } from '../domain/instance/index.js';
+import type { StrayDebts } from '../domain/stray-debt.js';
 import type { Journal, JournalEntry } from '../journal/index.js';
 import type { CommandInputs, EventsPage, Recorded } from '../workflows/messages.js';
-import { type CleanupDebt, debtsOf } from './debts.js';
+import { type CleanupDebt, type DebtFilter, debtsOf, isOfInstances, strayDebtsOf } from './debts.js';
 import { SlipwayError } from './errors.js';
 import { toSlipwayError } from './failures.js';
 import { type FollowEventsOptions, followEvents } from './follow.js';
@@ -264,12 +265,32 @@ export class SlipwayClient {
     });
   }
 
-  /** What may bill and is not proved gone, over all instances, oldest first. */
-  async debts(filter: Omit<ListFilter, 'cleanupDebt'> = {}): Promise<CleanupDebt[]> {
+  /**
+   * What may bill and is not proved gone, oldest first: of all instances, and of those that are over and whose machine
+   * arrived later. The latter have no phase, provider or error kind to be asked for by.
+   */
+  async debts(filter: DebtFilter = {}): Promise<CleanupDebt[]> {
     const owing = await this.list({ ...filter, cleanupDebt: true });
     const views = await Promise.all(owing.map(({ refId }) => this.describe(refId)));
+    const strays = isOfInstances(filter) ? [] : await this.strayDebts(filter.cloudCredRefId);
     const now = Date.now();
-    return views.flatMap((view) => debtsOf(view, now)).sort((a, b) => (a.since < b.since ? -1 : 1));
+    return [
+      ...views.flatMap((view) => debtsOf(view, now)),
+      ...strays.flatMap((all) => strayDebtsOf(all, filter, now)),
+    ].sort((a, b) => (a.since < b.since ? -1 : 1));
+  }
+
+  /** As each account's watch keeps them. */
+  private async strayDebts(cloudCredRefId?: CloudCredRefId): Promise<StrayDebts[]> {
+    const query = `WorkflowType = 'watch' AND ExecutionStatus = 'Running' AND TaskQueue = '${this.taskQueue}'`;
+    return await this.timely('', async () => {
+      const asked: Promise<StrayDebts>[] = [];
+      for await (const { workflowId } of this.workflows.list({ query })) {
+        if (cloudCredRefId !== undefined && workflowId !== watchWorkflowId(cloudCredRefId)) continue;
+        asked.push(this.workflows.getHandle(workflowId).query<StrayDebts>('strayDebts'));
+      }
+      return await Promise.all(asked);
+    });
   }
 
   /** Any command by its name, as the CLI sends them. Without a requestId a fresh one is made. */

@@ -3,9 +3,14 @@ import { toEpochMs } from '../domain/ids.js';
 import type { Debt, InstanceView } from '../domain/instance/index.js';
 import { costOver, type Money } from '../domain/money.js';
 import { type Offer, offerId } from '../domain/placement/offer.js';
+import type { StrayDebts } from '../domain/stray-debt.js';
+import type { ListFilter } from './instances.js';
+
+export type DebtFilter = Omit<ListFilter, 'cleanupDebt'>;
 
 /** Something of ours that may bill and is not proved gone. */
 export interface CleanupDebt {
+  /** Its instance may be over: a machine can arrive after that. */
   refId: RefId;
   cloudId: CloudId;
   /** `stray`: arrived late. `undeleted`: deleting it failed for longer than the policy allows. */
@@ -22,8 +27,27 @@ export interface CleanupDebt {
 }
 
 export function debtsOf(view: InstanceView, now: number): CleanupDebt[] {
-  return view.cleanupDebt.map(({ cloudId, cause, since, offer, pricePerHour, failure }) => ({
-    refId: view.refId,
+  return view.cleanupDebt.map((debt) => toCleanupDebt(view.refId, debt, now));
+}
+
+/** Those that no instance tells of any more, of one account. */
+export function strayDebtsOf(debts: StrayDebts, filter: DebtFilter, now: number): CleanupDebt[] {
+  return Object.values(debts)
+    .filter(({ offer: { location, instanceType } }) => {
+      return location === (filter.location ?? location) && instanceType === (filter.instanceType ?? instanceType);
+    })
+    .map((debt) => toCleanupDebt(debt.refId, debt, now));
+}
+
+/** Does the filter ask for something that only an instance has? */
+export function isOfInstances({ phase, provider, errorKind }: DebtFilter): boolean {
+  return [phase, provider, errorKind].some((condition) => condition !== undefined);
+}
+
+function toCleanupDebt(refId: RefId, debt: Debt, now: number): CleanupDebt {
+  const { cloudId, cause, since, offer, pricePerHour, failure } = debt;
+  return {
+    refId,
     cloudId,
     cause,
     since,
@@ -31,5 +55,5 @@ export function debtsOf(view: InstanceView, now: number): CleanupDebt[] {
     offerId: offerId(offer),
     ...(pricePerHour && { pricePerHour, costSoFar: costOver(pricePerHour, Math.max(0, now - toEpochMs(since))) }),
     ...(failure && { reason: `${failure.kind}: ${failure.message}` }),
-  }));
+  };
 }

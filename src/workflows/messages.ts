@@ -5,6 +5,7 @@ import type { CloudId, IsoTime, OfferId } from '../domain/ids.js';
 import type { CommandName, InstanceEvent, InstanceView, Observation, Phase } from '../domain/instance/index.js';
 import type { Refusal, Refusals } from '../domain/placement/refusals.js';
 import type { Size } from '../domain/size.js';
+import type { StrayDebt, StrayDebts } from '../domain/stray-debt.js';
 
 /** What every command may carry. Without a requestId the update's own id is taken. */
 export interface CommandInput {
@@ -73,5 +74,9 @@ export const refusedSignal = defineSignal<[{ offer: OfferId; entry: Refusal }]>(
 export const probeEndedSignal = defineSignal<[{ offer: OfferId }]>('probeEnded');
 export const claimProbeUpdate = defineUpdate<boolean, [{ offer: OfferId; refId: string }]>('claimProbe');
 export const refusalsQuery = defineQuery<Refusals>('refusals');
+/** It keeps what must be ended and has no instance left that would tell of it, too. */
+export const strayOwedSignal = defineSignal<[StrayDebt]>('strayOwed');
+export const strayGoneSignal = defineSignal<[{ cloudId: CloudId }]>('strayGone');
+export const strayDebtsQuery = defineQuery<StrayDebts>('strayDebts');
 /** Wakes a watcher: something of its account is about to change. */
 export const wakeSignal = defineSignal('wake');

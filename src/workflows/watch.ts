@@ -11,12 +11,16 @@ import {
 import type { Watched, Watchfulness, WatchInput } from '../activities/types.js';
 import type { CloudCredRefId } from '../domain/ids.js';
 import { claimProbe, type Refusals } from '../domain/placement/refusals.js';
+import { oweStray, type StrayDebts } from '../domain/stray-debt.js';
 import {
   claimProbeUpdate,
   probeEndedSignal,
   refusalsQuery,
   refusedSignal,
   stockedSignal,
+  strayDebtsQuery,
+  strayGoneSignal,
+  strayOwedSignal,
   wakeSignal,
 } from './messages.js';
 import { watchActivities } from './policies.js';
@@ -39,11 +43,17 @@ const FORGET_AFTER_MS = 3_600_000;
  * now and then: a create that was given up can come true an hour later, and must not bill unseen. A wake-up ends such a
  * rest: the watch begins anew, alert.
  *
- * It also keeps what was sold out in the account, so that every request of every process knows.
+ * It also keeps what was sold out in the account, so that every request of every process knows; and what must be ended
+ * and has no instance any more, so that it is seen until it is gone.
  */
-export async function watch({ cloudCredRefId, after }: WatchArgs, memory: Refusals = {}): Promise<never> {
+export async function watch(
+  { cloudCredRefId, after }: WatchArgs,
+  memory: Refusals = {},
+  owed: StrayDebts = {},
+): Promise<never> {
   let wakes = 0;
   const refusals = keepRefusals(memory);
+  const debts = keepDebts(owed);
   setHandler(wakeSignal, () => {
     wakes += 1;
   });
@@ -54,6 +64,7 @@ export async function watch({ cloudCredRefId, after }: WatchArgs, memory: Refusa
     const before = wakes;
     const isWoken = () => wakes !== before;
     const input: WatchInput = { cloudCredRefId, watchfulness, watchId: uuid4(), ...(watchId && { after: watchId }) };
+    if (Object.keys(debts).length > 0) input.owed = Object.values(debts);
     watchId = input.watchId;
     const watched = await untilWoken(() => watchActivities(watchfulness).watchAccount(input), isWoken, watchfulness);
     const next = watched?.next ?? 'alert';
@@ -64,7 +75,7 @@ export async function watch({ cloudCredRefId, after }: WatchArgs, memory: Refusa
     else watchfulness = next === 'sleep' ? 'sweep' : next;
   }
   await sleep(1); // an update that completes in the task of a continue-as-new loses its answer (temporal#6375)
-  return await continueAsNew<typeof watch>({ cloudCredRefId, ...(watchId && { after: watchId }) }, refusals);
+  return await continueAsNew<typeof watch>({ cloudCredRefId, ...(watchId && { after: watchId }) }, refusals, debts);
 }
 
 /** What is alert needs no waking: it runs on, and whoever hosts it is alert once more afterwards. */
@@ -116,4 +127,15 @@ function keepRefusals(memory: Refusals): Refusals {
     return granted;
   });
   return refusals;
+}
+
+/** Plain JSON, for it travels. */
+function keepDebts(memory: StrayDebts): StrayDebts {
+  const debts: StrayDebts = { ...memory };
+  setHandler(strayDebtsQuery, () => debts);
+  setHandler(strayOwedSignal, (debt) => oweStray(debts, debt));
+  setHandler(strayGoneSignal, ({ cloudId }) => {
+    delete debts[cloudId];
+  });
+  return debts;
 }

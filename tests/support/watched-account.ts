@@ -5,16 +5,18 @@ import { SharedListing } from '../../src/activities/shared-listing.js';
 import type { Watched, WatchInput } from '../../src/activities/types.js';
 import { type WatchTiming, watchActivities } from '../../src/activities/watch.js';
 import { WatcherRegistry } from '../../src/activities/watchers.js';
-import { instanceWorkflowId, toIsoTime } from '../../src/domain/ids.js';
+import type { ProviderError } from '../../src/domain/errors.js';
+import { instanceWorkflowId, toIsoTime, watchWorkflowId } from '../../src/domain/ids.js';
 import type { CloudInstance, Provider } from '../../src/domain/provider.js';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.js';
+import type { StrayDebt } from '../../src/domain/stray-debt.js';
 import { createLogger } from '../../src/logging.js';
 
 const CREDENTIAL = 'sim';
 const QUICK: WatchTiming = {
   settledIntervalMs: 2,
   alertMs: 0,
-  idleAfterMs: 0,
+  idleAfterMs: 50,
   strayGraceMs: 0,
   rememberMs: 60_000,
   ownersIntervalMs: 60_000,
@@ -53,6 +55,11 @@ export class WatchedAccount {
   isVisible = true;
   /** Thrown by every listing. */
   outage: Error | undefined;
+  /** Thrown by every order to end a machine. */
+  refusal: ProviderError | undefined;
+  /** What its watch workflow keeps, by cloudId. */
+  readonly owed = new Map<string, StrayDebt>();
+  orders = 0;
   listings = 0;
   describes = 0;
   private readonly activities;
@@ -81,7 +88,8 @@ export class WatchedAccount {
   async watch(watchfulness: WatchInput['watchfulness'] = 'alert'): Promise<Watched['next']> {
     const env = new MockActivityEnvironment({ attempt: 1 }, { logger: new DefaultLogger('ERROR') });
     const watchId = `${this.last ?? 'watch'}+`;
-    const input = { cloudCredRefId: CREDENTIAL, watchfulness, watchId, ...(this.last && { after: this.last }) };
+    const chain = { watchId, ...(this.last && { after: this.last }) };
+    const input = { cloudCredRefId: CREDENTIAL, watchfulness, ...chain, owed: [...this.owed.values()] };
     this.last = watchId;
     const { next } = (await env.run(this.activities.watchAccount, input)) as Watched;
     return next;
@@ -98,13 +106,22 @@ export class WatchedAccount {
         return [...this.machines];
       },
       terminateInstance: async (cloudId: string) => {
+        this.orders += 1;
+        if (this.refusal) throw this.refusal;
         this.machines = this.machines.filter((one) => one.cloudId !== cloudId);
       },
     } as unknown as Provider;
   }
 
   private client(): Client {
+    const watch = {
+      signal: async (name: string, about: StrayDebt) => {
+        if (name === 'strayOwed') this.owed.set(about.cloudId, about);
+        if (name === 'strayGone') this.owed.delete(about.cloudId);
+      },
+    };
     const getHandle = (workflowId: string) => {
+      if (workflowId === watchWorkflowId(CREDENTIAL)) return watch;
       const refId = workflowId.slice(instanceWorkflowId('').length);
       const missing = () => new WorkflowNotFoundError('not found', workflowId, undefined);
       return {

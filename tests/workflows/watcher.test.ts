@@ -295,6 +295,30 @@ describe.concurrent('a machine without an owner', () => {
     });
   });
 
+  it('is cleanup debt while it cannot be ended, though no instance is left to tell of it', async () => {
+    await withSlipway({}, async (slipway) => {
+      const life = await begin(slipway);
+      await life.until('ready');
+      await endAndProve(slipway, life);
+      await life.fault({ operation: 'terminate', kind: 'error-500', times: 'always' });
+      const cloudId = await createByHand(slipway, { refId: life.refId, cloudCredRefId: credentialOf(slipway) });
+      await watcherOf(slipway).signal('wake');
+      const debts = () => slipway.client.debts({ cloudCredRefId: credentialOf(slipway) });
+      const owed = { refId: life.refId, cloudId, cause: 'stray', reason: expect.any(String) };
+      await vi.waitFor(async () => expect(await debts()).toMatchObject([owed]), { timeout: 20_000 });
+      const [first] = await debts();
+      expect(first?.pricePerHour).toBeDefined();
+      await slipway.worker.stop();
+      const another = await slipway.startWorker();
+      await afterListings(slipway, 3);
+      expect(await debts()).toMatchObject([{ ...owed, since: first?.since }]);
+      await slipway.cloud.control.removeFaults();
+      await vi.waitFor(async () => expect(await debts()).toEqual([]), { timeout: 30_000 });
+      expect(await isLive(slipway, cloudId)).toBe(false);
+      await another.stop();
+    });
+  });
+
   it('is ended after a grace period, when the policy says terminate', async () => {
     await withSlipway({ strays: 'terminate' }, async (slipway) => {
       const [life, tags] = stranger(slipway);

@@ -15,7 +15,8 @@ export function addDebt(program: Command): void {
     .summary('what may bill and could not be deleted yet')
     .description(
       'Machines that could not be deleted yet, or that arrived late: what, since when, and what they cost. Slipway goes\n' +
-        'on trying; `slipway retry` tries at once, `slipway release` lets one go on your word.',
+        'on trying; `slipway retry` tries at once, `slipway release` lets one go on your word. One that arrived after its\n' +
+        'instance was over is listed until it is gone: there is nothing left to retry or release.',
     )
     .option('--credential <cloudCredRefId>', 'of this account only');
   withJson(command).action(debt);
