@@ -1,4 +1,4 @@
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
 import {
   type CloudCredRefId,
@@ -7,7 +7,7 @@ import {
   type OfferId,
   watchWorkflowId,
 } from '../domain/ids.js';
-import { claimProbe, isBlocked, type Refusals, refuse } from '../domain/placement/refusals.js';
+import { claimProbe, isBlocked, PROBE_MS, type Refusals, refuse } from '../domain/placement/refusals.js';
 import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
 
 /** How old the memory of this process may be before the durable one is asked, in ms. */
@@ -30,6 +30,8 @@ export type Admission =
  */
 export class RefusalMemory {
   private readonly accounts = new Map<CloudCredRefId, { at: number; refusals: Refusals }>();
+  /** Since when the durable list has let nobody through because it did not answer, epoch ms. */
+  private readonly unanswered = new Map<OfferId, number>();
 
   constructor(
     private readonly client: Client,
@@ -84,12 +86,23 @@ export class RefusalMemory {
   private async claim(cloudCredRefId: CloudCredRefId, offer: OfferId, refId: string): Promise<boolean> {
     try {
       const handle = this.client.workflow.getHandle(watchWorkflowId(cloudCredRefId));
-      return await handle.executeUpdate<boolean, [{ offer: OfferId; refId: string }]>('claimProbe', {
+      const granted = await handle.executeUpdate<boolean, [{ offer: OfferId; refId: string }]>('claimProbe', {
         args: [{ offer, refId }],
       });
-    } catch {
-      return true; // nobody keeps the list: then this process decides alone
+      this.unanswered.delete(offer);
+      return granted;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return true; // nobody keeps the list: this process decides alone
+      return this.goesAlone(offer);
     }
+  }
+
+  /** A list that does not answer may have let another through. Nobody waits for it for ever: one in a probe's time may go. */
+  private goesAlone(offer: OfferId): boolean {
+    const since = this.unanswered.get(offer) ?? Date.now();
+    const isOver = Date.now() - since > PROBE_MS;
+    this.unanswered.set(offer, isOver ? Date.now() : since);
+    return isOver;
   }
 
   private async tell(cloudCredRefId: CloudCredRefId, signal: string, input: object): Promise<void> {

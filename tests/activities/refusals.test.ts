@@ -1,0 +1,57 @@
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RefusalMemory } from '../../src/activities/refusals.js';
+import { PROBE_MS, type Refusals } from '../../src/domain/placement/refusals.js';
+import { createLogger } from '../../src/logging.js';
+
+const OFFER = 'sim/us-west-1/gpu_1x_a10';
+const START = Date.UTC(2026, 10, 28);
+
+/** One process, and the account's list as it answers. */
+function processWith(claim: () => Promise<boolean>) {
+  const list: Refusals = { [OFFER]: { count: 3, untilMs: START - 1 } };
+  const handle = { query: async () => structuredClone(list), executeUpdate: claim, signal: async () => undefined };
+  const client = { workflow: { getHandle: () => handle, list: () => [] } } as unknown as Client;
+  return new RefusalMemory(client, createLogger({ level: 'silent', name: 'test' }));
+}
+
+describe('the probe of an offer whose time is over', () => {
+  beforeEach(() => vi.useFakeTimers({ toFake: ['Date'], now: START }));
+  afterEach(() => vi.useRealTimers());
+  const ask = async (memory: RefusalMemory, refId: string) => (await memory.admit('sim', OFFER, refId)).admission;
+
+  it('is whose the account’s list says it is', async () => {
+    expect(
+      await ask(
+        processWith(async () => true),
+        'r1',
+      ),
+    ).toBe('go');
+    expect(
+      await ask(
+        processWith(async () => false),
+        'r1',
+      ),
+    ).toBe('blocked');
+  });
+
+  it('is anybody’s where nobody keeps a list', async () => {
+    const memory = processWith(async () => {
+      throw new WorkflowNotFoundError('not found', 'watch/sim', undefined);
+    });
+    expect(await ask(memory, 'r1')).toBe('go');
+  });
+
+  it('is not taken for granted when the list does not answer: another process may have it', async () => {
+    const memory = processWith(async () => {
+      throw new Error('limit on the number of updates');
+    });
+    expect(await ask(memory, 'r1')).toBe('blocked');
+    vi.setSystemTime(START + PROBE_MS - 20_000);
+    expect(await ask(memory, 'r2')).toBe('blocked');
+    vi.setSystemTime(START + PROBE_MS + 1);
+    expect(await ask(memory, 'r1'), 'a list that never answers stops nobody for good').toBe('go');
+    vi.setSystemTime(START + PROBE_MS + 20_000);
+    expect(await ask(memory, 'r3')).toBe('blocked');
+  });
+});
