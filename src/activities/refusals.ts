@@ -7,13 +7,16 @@ import {
   type OfferId,
   watchWorkflowId,
 } from '../domain/ids.js';
+import { spread } from '../domain/placement/jitter.js';
 import { claimProbe, isBlocked, PROBE_MS, type Refusals, refuse } from '../domain/placement/refusals.js';
 import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
 
 /** How old the memory of this process may be before the durable one is asked, in ms. */
 const REFRESH_MS = 10_000;
-/** How long the others wait before they ask for the probe's result, in ms. */
+/** How long the others wait before they ask for the probe's result, in ms; each somewhat longer. */
 const PROBE_WAIT_MS = 5_000;
+/** Those who wait for one moment do not come as one: each comes later by up to this part of its wait. */
+const SPREAD = { share: 0.2, leastMs: 5_000 };
 /** How many waiters are woken when stock returns: what is left for the next ones, the next success tells. */
 const WOKEN_AT_ONCE = 50;
 
@@ -43,8 +46,12 @@ export class RefusalMemory {
     const known = refusals[offer];
     const now = Date.now();
     if (!known) return { admission: 'go' };
-    if (isBlocked(known, now)) return { admission: 'blocked', untilMs: known.untilMs };
-    const waits: Admission = { admission: 'blocked', untilMs: now + PROBE_WAIT_MS };
+    const blockedUntil = (untilMs: number): Admission => {
+      const most = Math.max(SPREAD.leastMs, SPREAD.share * (untilMs - now));
+      return { admission: 'blocked', untilMs: untilMs + spread(most, `${refId}#${untilMs}`) };
+    };
+    if (isBlocked(known, now)) return blockedUntil(known.untilMs);
+    const waits = blockedUntil(now + PROBE_WAIT_MS);
     if (!claimProbe(known, refId, now)) return waits;
     known.probe = { refId, atMs: now };
     return (await this.claim(cloudCredRefId, offer, refId)) ? { admission: 'go' } : waits;

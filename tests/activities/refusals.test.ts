@@ -8,12 +8,28 @@ const OFFER = 'sim/us-west-1/gpu_1x_a10';
 const START = Date.UTC(2026, 10, 28);
 
 /** One process, and the account's list as it answers. */
-function processWith(claim: () => Promise<boolean>) {
-  const list: Refusals = { [OFFER]: { count: 3, untilMs: START - 1 } };
+function processWith(claim: () => Promise<boolean>, untilMs = START - 1) {
+  const list: Refusals = { [OFFER]: { count: 3, untilMs } };
   const handle = { query: async () => structuredClone(list), executeUpdate: claim, signal: async () => undefined };
   const client = { workflow: { getHandle: () => handle, list: () => [] } } as unknown as Client;
   return new RefusalMemory(client, createLogger({ level: 'silent', name: 'test' }));
 }
+
+describe('those who wait for an offer', () => {
+  it('do not come as one when its time is over, and none comes before', async () => {
+    const untilMs = Date.now() + 60_000;
+    const memory = processWith(async () => true, untilMs);
+    const waits = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const admission = await memory.admit('sim', OFFER, `r${index}`);
+        return admission.admission === 'blocked' ? admission.untilMs : 0;
+      }),
+    );
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(untilMs);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(untilMs + 12_000);
+    expect(new Set(waits).size).toBeGreaterThan(15);
+  });
+});
 
 describe('the probe of an offer whose time is over', () => {
   beforeEach(() => vi.useFakeTimers({ toFake: ['Date'], now: START }));
