@@ -178,6 +178,8 @@ export interface FailureFact {
   retryAfterMs?: number;
   /** The provider was not asked: another request was refused a moment ago, or the journal holds new machines back. */
   isRemembered?: boolean;
+  /** The offer was sold out already when this request last asked there. */
+  isRepeat?: boolean;
 }
 
 /** The one error adapters throw. `message` says what failed for which inputs; the vendor's own text stays in `cause`. */

@@ -18,6 +18,7 @@ import {
   record,
 } from '../domain/instance/index.js';
 import type { JournalParcel } from '../domain/journaling.js';
+import { wasSoldOut } from '../domain/placement/choose.js';
 import type { EventsPage, Recorded } from './messages.js';
 import { activities } from './policies.js';
 import { tellStory } from './story.js';
@@ -139,9 +140,17 @@ export class Instance {
   record(finding: Finding): void {
     const before = this.phase;
     const couldClaim = mayBecomeOurs(this.current);
-    this.append(record(this.current, finding, now()));
+    this.append(record(this.current, this.compared(finding), now()));
     if (couldClaim && !mayBecomeOurs(this.current)) this.claim();
     if (this.phase !== before && this.lastSeen) this.consider(this.lastSeen);
+  }
+
+  /** Says of a refusal that it is no news. Guarded: runs of before gave up after so many of them, and must replay so. */
+  private compared(finding: Finding): Finding {
+    if (finding.type !== 'RecordCreateError' || finding.failure.kind !== 'InsufficientResources') return finding;
+    if (finding.failure.isRemembered || !wasSoldOut(this.current.attempts) || !patched('sold-out-again'))
+      return finding;
+    return { ...finding, failure: { ...finding.failure, isRepeat: true } };
   }
 
   /** Takes in what the watcher, or a look of ours, saw of a machine with our refId. */

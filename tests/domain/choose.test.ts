@@ -10,6 +10,7 @@ import {
   INCONCLUSIVE_TRIES,
   OUTAGE_GAP_MS,
   type PlacementInput,
+  wasSoldOut,
 } from '../../src/domain/placement/choose.js';
 import { type Offer, offerId } from '../../src/domain/placement/offer.js';
 import { later, START } from '../support/given.js';
@@ -172,6 +173,22 @@ describe('when to stop', () => {
     const attempts = [failed(offerA, 'InsufficientResources'), failed(offerB, 'InsufficientResources')];
     expect(choose(attempts, { maxOffers: 3 }).choice).toBe('try');
     expect(choose(attempts, { maxOffers: 2 }).choice).toBe('give-up');
+  });
+
+  it('does not count how often it asks again where all is sold out: that may last until provisionWithin', () => {
+    const again = Array.from({ length: 30 }, () => failed(offerA, 'InsufficientResources', { isRepeat: true }));
+    const attempts = [failed(offerA, 'InsufficientResources'), ...again];
+    expect(choose(attempts, { offers: [offerA], maxOffers: 2 }).choice).toBe('wait');
+    expect(choose(attempts, { offers: [offerA, offerB], maxOffers: 1 }).choice).toBe('give-up');
+  });
+
+  it.each([
+    [[offerA], false],
+    [[offerA, offerB], false],
+    [[offerA, offerB, offerA], true],
+  ] as const)('knows whether the newest refusal is no news', (tried, isRepeat) => {
+    const attempts = tried.map((offer, index) => ({ ...failed(offer, 'InsufficientResources'), attempt: index + 1 }));
+    expect(wasSoldOut(attempts)).toBe(isRepeat);
   });
 
   it('does not count an attempt that was only too fast', () =>

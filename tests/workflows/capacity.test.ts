@@ -53,6 +53,25 @@ describe('waiting for stock', () => {
     await Promise.all([lucky, ...requests].map(({ refId }) => client.terminate(refId)));
   }, 90_000);
 
+  it('goes on while an offer is still sold out, whatever maxOffers says of attempts', async () => {
+    const instanceType = 'gpu_1x_h100_pcie';
+    const { client, cloud } = slipway;
+    await cloud.control.setStock({ location: AT, instanceType, count: 0 });
+    const request = requestFor(slipway, {
+      offers: [offerAt(slipway, AT, instanceType)],
+      policy: { maxOffers: 2, provisionWithin: '10m' },
+    });
+    await client.provision(request);
+    await vi.waitFor(async () => {
+      const { events } = await client.events(request.refId);
+      expect(events).toContainEqual(expect.objectContaining({ failure: expect.objectContaining({ isRepeat: true }) }));
+    }, 45_000);
+    expect((await client.describe(request.refId)).phase).toBe('placing');
+    await cloud.control.setStock({ location: AT, instanceType, count: null });
+    await client.terminate(request.refId);
+    await client.waitFor(request.refId, 'terminated');
+  }, 60_000);
+
   it('keeps a stopped machine that finds no stock, says when it tries again, and starts at once when asked', async () => {
     const instanceType = 'gpu_1x_h100_pcie';
     const { client, cloud } = slipway;

@@ -103,6 +103,7 @@ export const failure = z
     requestId: z.string().optional().describe('The provider’s id of the refused call, for its support desk.'),
     retryAfterMs: z.number().optional(),
     isRemembered: z.boolean().optional(),
+    isRepeat: z.boolean().optional(),
   })
   .meta({ id: 'Failure' });
 

@@ -37,8 +37,11 @@ export function chooseOffer(input: PlacementInput): Choice {
   const { offers, attempts, now, provisionBy } = input;
   const giveUp = (why?: string): Choice => ({ choice: 'give-up', failure: summarise(offers, attempts, why) });
   if (now >= provisionBy) return giveUp('provisionWithin has passed');
-  // Too fast, or refused on the memory of another's refusal: the provider said nothing about the offer.
-  const counted = attempts.filter(({ failure }) => failure?.kind !== 'RateLimited' && !failure?.isRemembered);
+  // Too fast, or refused on the memory of another's refusal: the provider said nothing about the offer. Still sold out: it
+  // said nothing new, and whoever waits for stock does so until `provisionBy`.
+  const counted = attempts.filter(({ failure }) => {
+    return failure?.kind !== 'RateLimited' && !failure?.isRemembered && !failure?.isRepeat;
+  });
   if (counted.length >= input.maxOffers) return giveUp(`maxOffers (${input.maxOffers}) attempts were made`);
 
   const open = offers
@@ -53,6 +56,15 @@ export function chooseOffer(input: PlacementInput): Choice {
   if (soonest === undefined) return giveUp();
   if (soonest >= provisionBy) return { choice: 'wait', until: provisionBy };
   return { choice: 'wait', until: soonest };
+}
+
+/** Was the offer of the newest attempt sold out already, when this round last asked there? */
+export function wasSoldOut(attempts: readonly Attempt[]): boolean {
+  const newest = attempts.at(-1);
+  return attempts.slice(0, -1).some(({ offer, failure }) => {
+    const isRefusal = failure?.kind === 'InsufficientResources' && !failure.isRemembered;
+    return isRefusal && newest !== undefined && offerId(offer) === offerId(newest.offer);
+  });
 }
 
 type Block = IsoTime | 'for-good' | undefined;
