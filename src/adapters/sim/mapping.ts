@@ -106,6 +106,7 @@ interface Identity {
 }
 
 const IDENTITY = Object.entries(IDENTITY_TAGS) as [keyof Identity, string][];
+const IDENTITY_NAMES = new Set<string>(Object.values(IDENTITY_TAGS));
 
 /** The caller's tags with ours over them. */
 export function withIdentity(tags: Record<string, string>, identity: Identity): Record<string, string> {
@@ -114,11 +115,10 @@ export function withIdentity(tags: Record<string, string>, identity: Identity): 
 }
 
 function splitTags(all: Record<string, string>): Identity & { tags: Record<string, string> } {
-  const names = new Set<string>(Object.values(IDENTITY_TAGS));
-  return {
-    ...compact(Object.fromEntries(IDENTITY.map(([field, tag]) => [field, all[tag] || undefined]))),
-    tags: Object.fromEntries(Object.entries(all).filter(([name]) => !names.has(name))),
-  };
+  const identity: Identity = {};
+  for (const [field, tag] of IDENTITY) if (all[tag]) identity[field] = all[tag];
+  const tags = Object.fromEntries(Object.entries(all).filter(([name]) => !IDENTITY_NAMES.has(name)));
+  return { ...identity, tags };
 }
 
 /** What is to be opened and what to be closed, so that a machine with `current` has exactly `wanted`. */
@@ -200,7 +200,7 @@ export function toSimSize(size: Size): Size {
 
 /** Without the absent fields: what goes into a history should not say `undefined` in three spellings. */
 function compact<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
+  const present: Partial<T> = {};
+  for (const name of Object.keys(fields) as (keyof T)[]) if (fields[name] !== undefined) present[name] = fields[name];
+  return present as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
