@@ -71,8 +71,10 @@ const SETTLED: ReadonlySet<LifecycleStatus> = new Set<LifecycleStatus>(['running
 interface Seen {
   refId: string;
   /** What its entity was last told, or knew by itself; absent: to be told, for it may be there no more. */
-  told?: string;
+  told?: CloudInstance;
   absences: number;
+  /** The number of the last listing that showed it. */
+  listing?: number;
   /** A machine that was first seen booting: its entity has just created it, and needs no telling. Epoch ms. */
   untoldSince?: number;
 }
@@ -122,6 +124,8 @@ interface Memory {
   unseen: Set<string>;
   /** When Temporal was last asked which instances there are, epoch ms. */
   ownersAskedAt: number;
+  /** How many were compared. */
+  listings: number;
   failures: number;
 }
 
@@ -137,6 +141,7 @@ const newMemory = (): Memory => ({
   strays: new Map(),
   unseen: new Set(),
   ownersAskedAt: 0,
+  listings: 0,
   failures: 0,
 });
 
@@ -221,7 +226,9 @@ class AccountWatch {
   }
 
   private hasAbsences(): boolean {
-    return this.strays.isRestless || [...this.memory.seen.values()].some(({ absences }) => absences > 0);
+    if (this.strays.isRestless) return true;
+    for (const { absences } of this.memory.seen.values()) if (absences > 0) return true;
+    return false;
   }
 
   private async list(signal: AbortSignal) {
@@ -240,30 +247,34 @@ class AccountWatch {
   }
 
   private async compare(instances: readonly CloudInstance[], at: number, signal: AbortSignal): Promise<void> {
-    const present = new Set<string>();
+    this.memory.listings += 1;
+    const listing = this.memory.listings;
     for (const instance of instances) {
       if (!instance.refId) continue;
-      present.add(instance.cloudId);
       this.memory.unseen.delete(instance.refId);
       const { refId } = instance;
-      const told = digest(instance);
       const known = this.memory.seen.get(instance.cloudId);
-      if (known) known.absences = 0;
-      if (known?.told === told && !this.strays.isDue(instance.cloudId) && !this.isOverdue(known)) continue;
+      if (known) {
+        known.absences = 0;
+        known.listing = listing;
+      }
+      if (known && isAsTold(known.told, instance)) known.told = instance; // the older one can be let go
+      if (known?.told === instance && !this.strays.isDue(instance.cloudId) && !this.isOverdue(known)) continue;
       if (!known && (instance.status === 'pending' || this.isAsBelieved(refId, instance.status))) {
         const untoldSince = instance.status === 'pending' ? Date.now() : undefined;
-        this.memory.seen.set(instance.cloudId, { refId, told, absences: 0, untoldSince });
+        this.memory.seen.set(instance.cloudId, { refId, told: instance, absences: 0, listing, untoldSince });
         continue;
       }
       this.later(async () => {
         const outcome = await this.tell(refId, toObservation(instance, at, this.provider.cloudCredRefId));
-        if (outcome !== 'failed') this.memory.seen.set(instance.cloudId, { refId, told, absences: 0 });
+        if (outcome !== 'failed')
+          this.memory.seen.set(instance.cloudId, { refId, told: instance, absences: 0, listing });
         if (outcome === 'told') await this.strays.forget(instance.cloudId);
         if (outcome === 'nobody') await this.strays.lookInto(instance, signal);
       });
     }
     for (const [cloudId, known] of this.memory.seen) {
-      if (present.has(cloudId)) continue;
+      if (known.listing === listing) continue;
       known.absences += 1;
       if (known.absences < ABSENCES) continue;
       const gone: Observation = { cloudId, at: toIsoTime(at), status: 'absent', message: `in ${ABSENCES} listings` };
@@ -345,13 +356,11 @@ class AccountWatch {
 }
 
 /** What makes a difference to an entity. */
-function digest({
-  status,
-  statusMessage,
-  publicAddress,
-  privateAddress,
-  sshPort,
-  portMappings,
-}: CloudInstance): string {
-  return JSON.stringify([status, statusMessage, publicAddress, privateAddress, sshPort, portMappings]);
+const TOLD = ['status', 'statusMessage', 'publicAddress', 'privateAddress', 'sshPort'] as const;
+
+/** Asked of every machine with every listing. */
+function isAsTold(told: CloudInstance | undefined, now: CloudInstance): boolean {
+  if (!told || TOLD.some((field) => told[field] !== now[field])) return false;
+  if (!told.portMappings && !now.portMappings) return true;
+  return JSON.stringify(told.portMappings) === JSON.stringify(now.portMappings);
 }
