@@ -20,7 +20,7 @@ export interface Policy {
   stoppedToRunning: Duration;
   /** After it a machine that is not gone is cleanup debt. It is never given up. */
   toTerminated: Duration;
-  /** Attempts to create, over all offers. */
+  /** Attempts to create, over all offers; one that is sold out counts once, however often it is asked. */
   maxOffers: number;
   /** `park`: wait for a person. `terminate`: end the instance with the failure as its result. */
   onFailure: 'park' | 'terminate';
