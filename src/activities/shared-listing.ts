@@ -8,14 +8,25 @@ export interface Listing {
   instances: readonly CloudInstance[];
 }
 
+/** A large account's listing costs CPU, here and there: no more than this part of the time is spent on it. */
+const LISTING_SHARE = 1 / 2;
+/** … but never so rarely that a watcher would be taken for dead, which is after three intervals (`provider.ts`). */
+const MOST_INTERVALS = 2.5;
+
+/** From the beginning of one listing to that of the next, in ms, where one takes `tookMs`. */
+export function listingGap(tookMs: number, pollIntervalMs: number): number {
+  return Math.max(pollIntervalMs, Math.min(tookMs / LISTING_SHARE, MOST_INTERVALS * pollIntervalMs));
+}
+
 /**
  * Listings of one account, shared by everybody in this process who looks: a hundred waiters cost one call.
- * Calls start no closer together than the provider's fastest allowed interval.
+ * Calls start no closer together than the provider's fastest allowed interval, and leave as long a pause as one takes.
  */
 export class SharedListing {
   private latest: Listing | undefined;
   private running: { startedAt: number; listing: Promise<Listing> } | undefined;
   private lastStart = 0;
+  private lastTook = 0;
 
   constructor(private readonly provider: Provider) {}
 
@@ -39,7 +50,7 @@ export class SharedListing {
   }
 
   private async pause(signal: AbortSignal): Promise<void> {
-    const wait = this.lastStart + this.provider.limits.pollIntervalMs - Date.now();
+    const wait = this.lastStart + listingGap(this.lastTook, this.provider.limits.pollIntervalMs) - Date.now();
     if (wait > 0) await sleep(wait, undefined, { signal });
   }
 
@@ -54,6 +65,7 @@ export class SharedListing {
         return this.latest;
       })
       .finally(() => {
+        this.lastTook = Date.now() - startedAt;
         this.running = undefined;
       });
     listing.catch(() => undefined); // whoever waits gets the error
