@@ -144,14 +144,19 @@ describe.concurrent('terminate', () => {
   });
 
   it('by cancel ends a machine that arrives late as well', async () => {
-    const late: OwnFault = { operation: 'create', kind: 'late-work', delayMs: 2_500 };
-    const slow: OwnFault = { operation: 'terminate', kind: 'slow-terminate', delayMs: 4_000, times: 1 };
+    const hourMs = 3_600_000; // the cloud's, and moved by this test
+    const late: OwnFault = { operation: 'create', kind: 'late-work', delayMs: hourMs };
+    const slow: OwnFault = { operation: 'terminate', kind: 'slow-terminate', delayMs: 2 * hourMs, times: 1 };
     const life = await begin(slipway, {}, late, slow);
     await life.until('ready');
     await slipway.temporal.workflow.getHandle(instanceWorkflowId(life.refId)).cancel();
+    const isEnding = async () => expect((await life.machines()).at(0)?.history.at(-1)?.status).toBe('terminating');
+    await vi.waitFor(isEnding, { timeout: 20_000 });
+    await slipway.cloud.control.advance(hourMs);
     await life.seen('StrayFound');
     expect((await slipway.client.describe(life.refId)).desired).toBe('terminated');
     await life.seen('StrayEnded');
+    await slipway.cloud.control.advance(2 * hourMs);
     await proveGone(life);
     expect(await life.machines()).toHaveLength(2);
   });
