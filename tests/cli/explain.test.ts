@@ -32,6 +32,9 @@ describe('an operator at three in the morning', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('OutOfQuota');
     expect(stdout).toContain('retry');
+    // It counts to now, not to the last thing that happened: a wait may be long because nothing happens.
+    const why = async () => (await run('why', refId)).stdout;
+    await vi.waitFor(async () => expect(await why()).toContain('parked for'), { timeout: 20_000 });
     const { stdout: json } = await run('why', refId, '--json');
     expect(JSON.parse(json)).toMatchObject({ refId, phase: 'parked' });
     expect((await run('why', 'nobody')).code).toBe(3);

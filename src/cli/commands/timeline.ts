@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { toIsoTime } from '../../domain/ids.js';
 import { type TimelineRow, timeline } from '../../domain/instance/timeline.js';
 import { why } from '../../domain/instance/why.js';
 import { recall } from '../recall.js';
@@ -37,7 +38,7 @@ async function showTimeline(refId: string, { json }: JsonOption): Promise<void> 
 async function showWhy(refId: string, { json }: JsonOption): Promise<void> {
   const { withClient } = await import('../session.js');
   const { view, events } = await withClient((client) => recall(client, refId));
-  const text = why(view, events);
+  const text = why(view, events, toIsoTime(Date.now()));
   if (json) return printJson({ refId, phase: view.phase, why: text });
   print(wrap(text, terminalOf().width).join('\n'));
 }
