@@ -139,9 +139,7 @@ export class Instance {
   /** Records what was found out. */
   record(finding: Finding): void {
     const before = this.phase;
-    const couldClaim = mayBecomeOurs(this.current);
     this.append(record(this.current, this.compared(finding), now()));
-    if (couldClaim && !mayBecomeOurs(this.current)) this.claim();
     if (this.phase !== before && this.lastSeen) this.consider(this.lastSeen);
   }
 
@@ -194,12 +192,14 @@ export class Instance {
   }
 
   private append(facts: readonly InstanceFact[]): void {
+    const couldClaim = mayBecomeOurs(this.current);
     for (const fact of facts) {
       const event: InstanceEvent = { ...fact, seq: this.current.seq + 1, at: now() };
       this.current = evolve(this.current, event);
       this.events.push(event);
     }
     if (this.events.length > 2 * EVENTS_KEPT) this.events = this.kept();
+    if (couldClaim && !mayBecomeOurs(this.current)) this.claim();
   }
 
   /** The newest events, and with them those before that the journal is not known to have. */

@@ -21,7 +21,8 @@ export interface CommandInputs {
   reboot: CommandInput;
   terminate: CommandInput & { reason?: string };
   retry: CommandInput;
-  release: CommandInput & { reason: string; cloudId?: CloudId };
+  /** One machine that is owed, or one create whose outcome is unknown: named, where there are several. */
+  release: CommandInput & { reason: string; cloudId?: CloudId; attempt?: number };
   setFirewallRules: CommandInput & { firewallRules: Partial<FirewallRules> };
   updateTags: CommandInput & { tags: Record<string, string> };
   changeInstanceType: CommandInput & { instanceType: string };

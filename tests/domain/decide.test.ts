@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { COMMANDS, type CommandName, CommandRefused, HANDLED_LIMIT } from '../../src/domain/instance/index.js';
 import { type Ask, answer, append, given, START, stateAfter } from '../support/given.js';
-import { created, debtOpened, LIVES, SITUATIONS, type Situation, strayFound } from './stories.js';
+import { attempted, created, debtOpened, LIVES, SITUATIONS, type Situation, strayFound } from './stories.js';
 
 /** Each command with input that would change something. */
 const ASKS: Record<CommandName, Ask> = {
@@ -27,7 +27,7 @@ const TABLE: Record<Situation, string> = {
   //                             stp str reb ter ret rel fw tag typ vol
   placing: '                     W   A   W   R   W   W   R   R   W   W',
   creating: '                    W   A   W   R   W   W   R   R   W   W',
-  'creating, outcome unknown': ' W   A   W   R   R   W   R   R   W   W',
+  'creating, outcome unknown': ' W   A   W   R   R   R   R   R   W   W',
   pending: '                     W   A   W   R   W   W   R   R   W   W',
   firewalling: '                 W   A   W   R   W   W   R   R   W   W',
   connecting: '                  W   A   W   R   W   W   R   R   W   W',
@@ -187,6 +187,7 @@ describe('input that makes no sense', () => {
   it.each<[string, Ask]>([
     ['reason', { type: 'release', reason: ' ' }],
     ['reason', { type: 'release', reason: undefined as unknown as string }],
+    ['attempt', { type: 'release', reason: 'x', attempt: 1.5 }],
     ['firewallRules', { type: 'setFirewallRules', firewallRules: undefined as unknown as object }],
     [
       'firewallRules.ingressRules[0].toPort',
@@ -214,6 +215,50 @@ describe('input that makes no sense', () => {
       .when({ type: 'resizeVolume', size: { value: 100, unit: 'GiB' } })
       .thenRefused('InvalidRequest', 'size');
   });
+});
+
+describe('releasing a create whose outcome is unknown', () => {
+  const unknown = SITUATIONS['creating, outcome unknown'];
+
+  it('calls it absent on a person’s word, whether the attempt is named or not', () => {
+    for (const named of [{}, { attempt: 1 }])
+      given(...unknown)
+        .when({ type: 'release', reason: 'none in the console', actor: 'ann', ...named })
+        .then({ type: 'CreateReleased', attempt: 1, reason: 'none in the console', actor: 'ann' });
+  });
+
+  it('must be named when a machine is owed as well, and so must the machine', () => {
+    const both = [...unknown, debtOpened('m-9')];
+    given(...both)
+      .when({ type: 'release', reason: 'x' })
+      .thenRefused('InvalidRequest', 'm-9');
+    given(...both)
+      .when({ type: 'release', reason: 'x', attempt: 1 })
+      .then({ type: 'CreateReleased', attempt: 1 });
+    given(...both)
+      .when({ type: 'release', reason: 'x', cloudId: 'm-9' })
+      .then({ type: 'DebtReleased', cloudId: 'm-9' });
+    given(...both)
+      .when({ type: 'release', reason: 'x', cloudId: 'm-9', attempt: 1 })
+      .thenRefused('InvalidRequest', 'attempt');
+  });
+
+  it('is so already for an attempt that is known to have made nothing', () => {
+    const released = { type: 'CreateReleased', attempt: 1, reason: 'x', requestId: 'earlier' } as const;
+    given(...unknown, released, attempted(2))
+      .when({ type: 'release', reason: 'x', attempt: 1 })
+      .thenNothing();
+  });
+
+  it.each([
+    ['another attempt', unknown, 2],
+    ['one that is still under way', LIVES.creating, 1],
+    ['one that made a machine', LIVES.pending, 1],
+  ] as const)('is refused for %s', (_what, life, attempt) =>
+    given(...life)
+      .when({ type: 'release', reason: 'x', attempt })
+      .thenRefused('WrongPhase'),
+  );
 });
 
 describe('releasing a debt', () => {

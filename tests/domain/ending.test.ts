@@ -9,6 +9,7 @@ import {
   LIVES,
   offerA,
   proof,
+  requested,
   SITUATIONS,
   type Situation,
   seen,
@@ -202,6 +203,37 @@ describe('a machine with our refId that is not ours to keep', () => {
     const state = play(stateAfter(...TURNS['terminated with a stray']), { type: 'release', reason: 'theirs' });
     expect(state).toMatchObject({ debts: [], phase: 'terminated' });
     expect(state.ended).toContain('m-9');
+  });
+});
+
+describe('a create of unknown outcome that a person releases', () => {
+  const unknown = [requested({ offers: [offerA] }), ...TURNS['creating, outcome unknown'].slice(1)];
+  const release: Ask = { type: 'release', reason: 'none in the console', actor: 'ann' };
+
+  it('counts as absent: the next attempt comes, with a key of its own', () => {
+    const released = play(stateAfter(...unknown), release);
+    expect(released).toMatchObject({ phase: 'placing', lastCommand: { actor: 'ann' } });
+    const next = play(released, { type: 'PlaceNext' });
+    expect(next).toMatchObject({ phase: 'creating', attempts: [{ outcome: 'failed' }, { attempt: 2 }] });
+  });
+
+  it('ends the instance, where that is wanted, on a person’s word', () => {
+    const over = play(stateAfter(...unknown), { type: 'terminate', requestId: 'a' }, release, { type: 'Reconcile' });
+    expect(over).toMatchObject({ phase: 'terminated', terminated: { by: 'released' } });
+  });
+
+  it('is remembered when placement gives up: nobody claims that nothing was made', () => {
+    const policy = { maxOffers: 1, onFailure: 'terminate' } as const;
+    const life = [requested({ offers: [offerA], policy }), ...unknown.slice(1)];
+    const over = play(stateAfter(...life), release, { type: 'PlaceNext' });
+    expect(over).toMatchObject({ phase: 'terminated', terminated: { by: 'released' } });
+  });
+
+  it('makes a stray of what it made after all', () => {
+    const released = play(stateAfter(...unknown), release);
+    expect(isStray(released, seen('running', { cloudId: 'm-1', offer: offerA }))).toBe(true);
+    const over = play(stateAfter(...unknown), { type: 'terminate', requestId: 'a' }, release, { type: 'Reconcile' });
+    expect(isStray(over, seen('running', { cloudId: 'm-1', offer: offerA }))).toBe(true);
   });
 });
 

@@ -90,6 +90,7 @@ export const EVENTS: { [Type in InstanceEventType]: [Extract<InstanceFact, { typ
   TerminateRequested: [{ type: 'TerminateRequested', requestId }, any],
   RetryRequested: [{ type: 'RetryRequested', requestId }, any],
   DebtReleased: [{ type: 'DebtReleased', cloudId: 'm-1', reason: 'x', requestId }, PHASES],
+  CreateReleased: [{ type: 'CreateReleased', attempt: 1, reason: 'x', requestId }, ['creating']],
   FirewallChangeRequested: [{ type: 'FirewallChangeRequested', rules, requestId }, any],
   TagsChangeRequested: [{ type: 'TagsChangeRequested', tags: {}, requestId }, any],
   TypeChangeRequested: [{ type: 'TypeChangeRequested', instanceType: 'x', requestId }, any],

@@ -9,6 +9,7 @@ import {
   type InstanceState,
   type Observation,
   type Phase,
+  unknownCreate,
 } from '../../src/domain/instance/index.js';
 import { offerId } from '../../src/domain/placement/offer.js';
 import { type Ask, answer } from '../support/given.js';
@@ -91,7 +92,14 @@ export function sideFindings(state: InstanceState, now: IsoTime): Finding[] {
 
 /** Every command, with input that usually changes something. */
 export function commandsFor(state: InstanceState): Ask[] {
-  return COMMANDS.map((name) => ask(name, state.seq));
+  return [...COMMANDS.map((name) => ask(name, state.seq)), ...createReleases(state)];
+}
+
+/** Named, so that it is no question whether a debt is meant. */
+export function createReleases(state: InstanceState): Ask[] {
+  const unknown = unknownCreate(state);
+  if (!unknown) return [];
+  return [{ type: 'release', reason: 'none', attempt: unknown.attempt, requestId: `r-${state.seq}-create` }];
 }
 
 /** Everything that may be said to an instance in this state. */

@@ -12,7 +12,7 @@ import {
   toView,
 } from '../../src/domain/instance/index.js';
 import { append, later, START } from '../support/given.js';
-import { commandsFor, factsOf, type Input, sideFindings, stepFindings } from './explore.js';
+import { commandsFor, createReleases, factsOf, type Input, sideFindings, stepFindings } from './explore.js';
 import { offerA, offerB, offerC, requested } from './stories.js';
 
 /** Phases that stand on a machine, and those that cannot have one. `parked` may keep one, or not. */
@@ -67,7 +67,8 @@ function choose(state: InstanceState, kind: string, pick: number, now: string): 
   if (kind === 'usual') return step[0];
   // An end is wanted rarely, or few lives would get anywhere.
   const commands = commandsFor(state).filter(({ type }) => type !== 'terminate' || pick % 3 === 0);
-  const inputs: Input[] = kind === 'any' ? step : kind === 'side' ? sideFindings(state, now) : commands;
+  const inputs: Input[] =
+    kind === 'any' ? [...step, ...createReleases(state)] : kind === 'side' ? sideFindings(state, now) : commands;
   return inputs[pick % Math.max(1, inputs.length)];
 }
 
@@ -100,6 +101,9 @@ describe('any life', () => {
     const sample = fc.sample(lives(60), { numRuns: 400, seed: 1 });
     expect(new Set(sample.flatMap(({ states }) => states.map(({ phase }) => phase))).size).toBe(PHASES.length);
     expect(sample.filter(({ states }) => states.some(({ handedOver }) => handedOver)).length).toBeGreaterThan(40);
+    expect(sample.filter(({ events }) => events.some(({ type }) => type === 'CreateReleased')).length).toBeGreaterThan(
+      10,
+    );
   });
 
   it('has a gapless seq, and its state knows the newest', () =>
@@ -123,6 +127,17 @@ describe('any life', () => {
       for (const { phase, machine } of states) {
         if (WITH_MACHINE.has(phase)) expect(machine, phase).toBeDefined();
         if (WITHOUT_MACHINE.has(phase)) expect(machine, phase).toBeUndefined();
+      }
+    }));
+
+  it('is released only from a create whose outcome is unknown, and which leaves no machine and no doubt', () =>
+    holds(({ events, states }) => {
+      for (const [index, event] of events.entries()) {
+        if (event.type !== 'CreateReleased') continue;
+        expect(states[index - 1]?.attempts.at(-1)).toMatchObject({ attempt: event.attempt, outcome: 'unknown' });
+        const after = states[index];
+        expect(after).toMatchObject({ phase: 'placing', desired: states[index - 1]?.desired });
+        expect(after?.attempts.at(-1)).toMatchObject({ attempt: event.attempt, outcome: 'failed', released: true });
       }
     }));
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fold, type InstanceFact, toView } from '../../src/domain/instance/index.js';
 import { why } from '../../src/domain/instance/why.js';
-import { stamped } from '../support/given.js';
+import { later, START, stamped } from '../support/given.js';
 import {
   attempted,
   created,
@@ -58,6 +58,25 @@ describe('why', () => {
     expect(text).toContain('They are tried again for ever.');
     expect(text).toContain('slipway release ref-1 --cloud-id … --reason …');
     expect(text).toContain('should have been gone by 2026-03-01 12:20 UTC');
+  });
+
+  it('says that a create is looked for, and once that fails for long, how a person ends it', () => {
+    const unknown = SITUATIONS['creating, outcome unknown'];
+    const soon = tell(unknown, later(START, 60_000));
+    expect(soon).toContain('Whether attempt 1 made a machine, and one that bills, has been unknown for 58s');
+    expect(soon).toContain('Nothing needs doing yet');
+    const long = tell(unknown, NOW);
+    expect(long).toContain('see that the credential sim-main may list its account, then slipway retry ref-1');
+    expect(long).toContain('slipway release ref-1 --attempt 1 --reason …');
+    const owing = tell([...unknown, debtOpened('m-9')], NOW);
+    expect(owing).toContain('slipway release ref-1 --cloud-id … --reason …');
+  });
+
+  it('says of a create that was released that a person did it', () => {
+    const released: InstanceFact = { type: 'CreateReleased', attempt: 1, reason: 'x', requestId: 'r' };
+    expect(tell([...SITUATIONS['creating, outcome unknown'], released], NOW)).toContain(
+      'gpu_1x_a10 in us-west-1 lost the answer, and a person let it go',
+    );
   });
 
   it('says who wanted it so, or that nobody here did', () => {

@@ -10,6 +10,7 @@ import {
   JournalInvalid,
 } from '../../src/journal/index.js';
 import { dumpModels, onBothEngines } from './support/engines.js';
+import { LIVES } from './support/every-event.js';
 import {
   attempted,
   BEGIN,
@@ -257,6 +258,15 @@ onBothEngines((engine) => {
       expect(
         (await journal.attempts({ outcome: 'refused', offerId: 'sim-main/us-west-1/gpu_1x_a10' })).rows,
       ).toHaveLength(1);
+    });
+
+    it('tell of a create that a person released: by whom, and why', async () => {
+      const { journal } = await engine.newJournal();
+      await journal.append('v-released', stamp(LIVES['v-released'] ?? []));
+      const { rows } = await journal.attempts({ outcome: 'absent' });
+      expect(rows).toMatchObject([
+        { attempt: 1, kind: 'UnknownOutcome', evidence: 'released by ann: none in the console' },
+      ]);
     });
 
     it('count refusals by offer and keep the last; a remembered one is not the provider’s', async () => {

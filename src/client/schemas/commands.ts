@@ -17,10 +17,17 @@ export const commandSchemas = {
   start: command({}, 'Starts a stopped machine.'),
   reboot: command({}, 'Reboots a machine that is ready.'),
   terminate: command({ reason: line(LIMITS.reason).optional() }, 'Ends the instance, for good.'),
-  retry: command({}, 'Tries again what failed: a parked instance, or a deletion that is owed.'),
+  retry: command(
+    {},
+    'Tries again what failed: a parked instance, a deletion that is owed, or a look for what an unknown create made.',
+  ),
   release: command(
-    { reason: line(LIMITS.reason), cloudId: line(LIMITS.actor).optional() },
-    'Closes a cleanup debt on a person’s word.',
+    {
+      reason: line(LIMITS.reason),
+      cloudId: line(LIMITS.actor).optional().describe('Which cleanup debt, when something else is open.'),
+      attempt: z.int().min(1).optional().describe('Which unknown create, when something else is open.'),
+    },
+    'Closes a cleanup debt, or a create whose outcome is unknown, on a person’s word.',
   ),
   setFirewallRules: command({ firewallRules: firewallRulesInput }, 'Replaces the firewall rules.'),
   updateTags: command({ tags: tagsInput }, 'Replaces the tags.'),

@@ -87,6 +87,7 @@ export const eventSchema = z
     event('TerminateRequested', { reason: text.optional(), ...stamp }),
     event('RetryRequested', stamp),
     event('DebtReleased', { cloudId, reason: text, ...stamp }),
+    event('CreateReleased', { attempt, reason: text, ...stamp }),
     event('FirewallChangeRequested', { rules: values.firewallRules, ...stamp }),
     event('TagsChangeRequested', { tags: values.tags, ...stamp }),
     event('TypeChangeRequested', { instanceType: text, ...stamp }),

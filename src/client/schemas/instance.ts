@@ -10,6 +10,7 @@ const attempt = z.object({
   at: values.time,
   outcome: z.enum(['open', 'unknown', 'created', 'failed']),
   unknownSince: values.time.optional().describe('When the answer to the create was lost.'),
+  released: z.literal(true).optional().describe('A person said that nothing of it is left.'),
   failure: values.failure.optional(),
   failedAt: values.time.optional(),
 });

@@ -18,7 +18,7 @@ const CHECKS: Record<CommandName, Record<string, (value: unknown, path: string, 
   reboot: {},
   terminate: { reason: optional(text(LIMITS.reason)) },
   retry: {},
-  release: { reason: text(LIMITS.reason), cloudId: optional(text(LIMITS.actor)) },
+  release: { reason: text(LIMITS.reason), cloudId: optional(text(LIMITS.actor)), attempt: optional(ordinal) },
   setFirewallRules: { firewallRules: firewallIssues },
   updateTags: { tags: tagIssues },
   changeInstanceType: { instanceType: text(LIMITS.word) },
@@ -43,6 +43,10 @@ export function commandIssues(command: { type: CommandName; requestId: unknown }
 
 function text(max: number) {
   return (value: unknown, path: string, report: Report) => checkText(value, path, max, report);
+}
+
+function ordinal(value: unknown, path: string, report: Report): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 1) report(path, 'must be a whole number from 1');
 }
 
 function optional(check: (value: unknown, path: string, report: Report) => void): typeof check {

@@ -17,7 +17,7 @@ export type Command = CommandStamp &
     | { type: 'reboot' }
     | { type: 'terminate'; reason?: string }
     | { type: 'retry' }
-    | { type: 'release'; reason: string; cloudId?: CloudId }
+    | { type: 'release'; reason: string; cloudId?: CloudId; attempt?: number }
     | { type: 'setFirewallRules'; firewallRules: Partial<FirewallRules> }
     | { type: 'updateTags'; tags: Record<string, string> }
     | { type: 'changeInstanceType'; instanceType: string }

@@ -6,7 +6,7 @@ import { type Command, CommandRefused } from './commands.js';
 import type { CommandStamp, InstanceFact } from './events.js';
 import { ENDING, type Phase } from './phase.js';
 import { type RequestIssue, toRules } from './request.js';
-import { firewallKind, type InstanceState } from './state.js';
+import { type Attempt, firewallKind, type InstanceState, unknownCreate } from './state.js';
 
 /**
  * What a command makes happen: the facts to record, or none when it is so already.
@@ -52,9 +52,7 @@ export function decide(state: InstanceState, command: Command): InstanceFact[] {
       }
       // While something cannot be deleted, or be found, a retry means: try that again now.
       if (state.debts.length > 0 && state.phase !== 'terminated') return [{ type: 'RetryRequested', ...stamp }];
-      if (state.phase === 'creating' && state.attempts.at(-1)?.outcome === 'unknown') {
-        return [{ type: 'RetryRequested', ...stamp }];
-      }
+      if (unknownCreate(state)) return [{ type: 'RetryRequested', ...stamp }];
       return refusePhase(state, command, 'nothing failed that waits for a retry');
     case 'release':
       return release(state, command, stamp);
@@ -103,15 +101,27 @@ export function isHandled(state: InstanceState, { requestId }: CommandStamp): bo
 }
 
 function release(state: InstanceState, command: Command & { type: 'release' }, stamp: CommandStamp): InstanceFact[] {
-  const { cloudId, reason } = command;
+  const { cloudId, attempt, reason } = command;
+  if (cloudId && attempt) refuseIssues([{ path: 'attempt', message: 'and cloudId are two things: name one' }]);
   if (cloudId && state.ended.includes(cloudId)) return [];
-  const [debt, ...others] = cloudId ? state.debts.filter((open) => open.cloudId === cloudId) : state.debts;
-  if (!debt) return refusePhase(state, command, 'it has no open cleanup debt');
-  if (others.length > 0) {
-    const open = state.debts.map((one) => one.cloudId).join(', ');
-    refuseIssues([{ path: 'cloudId', message: `must name one of the open debts: ${open}` }]);
+  if (attempt && state.attempts.some((one) => one.attempt === attempt && isKnownAbsent(one))) return [];
+  const doubt = unknownCreate(state);
+  const debts = state.debts.filter((open) => !attempt && (!cloudId || open.cloudId === cloudId));
+  const isDoubtMeant = doubt !== undefined && !cloudId && (!attempt || doubt.attempt === attempt);
+  const [debt, ...others] = debts;
+  if (debt && (others.length > 0 || isDoubtMeant)) {
+    const open = debts.map((one) => one.cloudId).join(', ');
+    const create = isDoubtMeant ? `; or attempt the unknown create: ${doubt.attempt}` : '';
+    refuseIssues([{ path: 'cloudId', message: `must name one of the open debts: ${open}${create}` }]);
   }
-  return [{ type: 'DebtReleased', cloudId: debt.cloudId, reason, ...stamp }];
+  if (debt) return [{ type: 'DebtReleased', cloudId: debt.cloudId, reason, ...stamp }];
+  if (isDoubtMeant) return [{ type: 'CreateReleased', attempt: doubt.attempt, reason, ...stamp }];
+  return refusePhase(state, command, 'it has no such cleanup debt, and no such create of unknown outcome');
+}
+
+/** By two listings, or on a person's word. */
+function isKnownAbsent({ outcome, failure }: Attempt): boolean {
+  return outcome === 'failed' && failure?.kind === 'UnknownOutcome';
 }
 
 /** Beyond the point of no return only terminate (already so), retry and release mean anything. */

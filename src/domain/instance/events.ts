@@ -17,7 +17,10 @@ export interface CommandStamp {
 
 /** How we know that a machine is gone. */
 export interface AbsenceProof {
-  /** `never-created`: no create of ours can have worked. `not-found`, `terminated`: the provider says so. */
+  /**
+   * `never-created`: no create of ours can have worked. `not-found`, `terminated`: the provider says so. `released`: a
+   * person does.
+   */
   by: 'never-created' | 'not-found' | 'terminated' | 'released';
   at: IsoTime;
   /** What was seen, in words. */
@@ -124,6 +127,8 @@ export type InstanceFact =
   | ({ type: 'TerminateRequested'; reason?: string } & CommandStamp)
   | ({ type: 'RetryRequested' } & CommandStamp)
   | ({ type: 'DebtReleased'; cloudId: CloudId; reason: string } & CommandStamp)
+  /** On a person's word an unknown create made nothing, or what it made was dealt with by hand. */
+  | ({ type: 'CreateReleased'; attempt: number; reason: string } & CommandStamp)
   | ({ type: 'FirewallChangeRequested'; rules: FirewallRules } & CommandStamp)
   | ({ type: 'TagsChangeRequested'; tags: Record<string, string> } & CommandStamp)
   | ({ type: 'TypeChangeRequested'; instanceType: string } & CommandStamp)

@@ -90,14 +90,8 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
       const { at: unknownSince, failure } = event;
       return changeAttempt(inPhase(state, event, 'creating'), { outcome: 'unknown', unknownSince, failure });
     }
-    case 'CreateConfirmedAbsent': {
-      const { failure } = currentAttempt(state);
-      const absent: FailureFact = {
-        ...(failure ?? { message: event.evidence }),
-        kind: 'UnknownOutcome',
-      };
-      return enter('placing', failAttempt(inPhase(state, event, 'creating'), absent, event.at), event);
-    }
+    case 'CreateConfirmedAbsent':
+      return callAbsent(state, event, event.evidence);
     case 'InstanceCreated': {
       const machine: Machine = {
         cloudId: event.cloudId,
@@ -243,6 +237,8 @@ export function evolve(before: InstanceState, event: InstanceEvent): InstanceSta
       const released = dropDebt(handle(state, event), event.cloudId);
       return { ...released, ended: remember(state.ended, event.cloudId) };
     }
+    case 'CreateReleased':
+      return callAbsent(changeAttempt(handle(state, event), { released: true }), event, event.reason);
     case 'FirewallChangeRequested': {
       const { requestId, rules } = event;
       const wanting = { ...handle(overtakeRules(state), event), firewallRules: rules };
@@ -316,6 +312,13 @@ function changeAttempt(state: InstanceState, change: Partial<Attempt>): Instance
 
 function failAttempt(state: InstanceState, failure: FailureFact, at: IsoTime): InstanceState {
   return { ...changeAttempt(state, { outcome: 'failed', failure, failedAt: at }), failure };
+}
+
+/** The create whose answer was lost made nothing: the next attempt may come. */
+function callAbsent(state: InstanceState, event: InstanceEvent, evidence: string): InstanceState {
+  const { failure } = currentAttempt(state);
+  const absent: FailureFact = { ...(failure ?? { message: evidence }), kind: 'UnknownOutcome' };
+  return enter('placing', failAttempt(inPhase(state, event, 'creating'), absent, event.at), event);
 }
 
 /** A machine that was never handed over is ended; one that was is kept, and a person decides. */

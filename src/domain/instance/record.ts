@@ -7,7 +7,7 @@ import { offerId } from '../placement/offer.js';
 import { offerOf } from '../provider.js';
 import type { Finding, Observation } from './commands.js';
 import { startBy } from './deadlines.js';
-import type { InstanceFact } from './events.js';
+import type { AbsenceProof, InstanceFact } from './events.js';
 import { type Phase, STOPPABLE, WAITS_FOR } from './phase.js';
 import { CorruptHistoryError, currentAttempt, type InstanceState, machineOf } from './state.js';
 
@@ -118,7 +118,14 @@ function end(state: InstanceState, at: IsoTime): InstanceFact[] {
     return [{ type: 'InstanceTerminated', proof: { by: 'released', at, evidence: 'released by a person' } }];
   }
   const evidence = state.attempts.length > 0 ? 'nothing that was created is left' : 'nothing was ever created';
-  return [{ type: 'InstanceTerminated', proof: { by: 'never-created', at, evidence } }];
+  return [{ type: 'InstanceTerminated', proof: proofWithoutMachine(state, at, evidence) }];
+}
+
+/** What a person let go was not seen to be gone. */
+function proofWithoutMachine({ attempts }: InstanceState, at: IsoTime, evidence: string): AbsenceProof {
+  const released = attempts.filter((one) => one.released).map(({ attempt }) => attempt);
+  if (released.length === 0) return { by: 'never-created', at, evidence };
+  return { by: 'released', at, evidence: `what attempt ${released.join(', ')} made was released by a person` };
 }
 
 function placeNext(state: InstanceState, now: IsoTime): InstanceFact[] {
@@ -150,7 +157,7 @@ function placeNext(state: InstanceState, now: IsoTime): InstanceFact[] {
 
 function giveUp(state: InstanceState, failure: FailureFact, at: IsoTime): InstanceFact[] {
   if (state.request.policy.onFailure === 'park') return [{ type: 'InstanceParked', failure, reason: failure.message }];
-  const proof = { by: 'never-created', at, evidence: 'no attempt left a machine behind' } as const;
+  const proof = proofWithoutMachine(state, at, 'no attempt left a machine behind');
   return [{ type: 'InstanceTerminated', proof, failure }];
 }
 

@@ -20,6 +20,8 @@ export interface Attempt {
   outcome: 'open' | 'unknown' | 'created' | 'failed';
   /** When the answer was lost: what the create made may have come into being as late as that. */
   unknownSince?: IsoTime;
+  /** A person said that nothing of it is left: it was not seen. */
+  released?: true;
   failure?: FailureFact;
   failedAt?: IsoTime;
 }
@@ -139,6 +141,12 @@ export function currentAttempt(state: InstanceState): Attempt {
   const attempt = state.attempts.at(-1);
   if (!attempt) throw new CorruptHistoryError(`phase ${state.phase} without an attempt`);
   return attempt;
+}
+
+/** The create that was sent, and of which nobody knows what it made. */
+export function unknownCreate({ phase, attempts }: Pick<InstanceState, 'phase' | 'attempts'>): Attempt | undefined {
+  const last = attempts.at(-1);
+  return phase === 'creating' && last?.outcome === 'unknown' ? last : undefined;
 }
 
 /** The events do not fit together: a bug of ours, or a history that a newer version wrote. */

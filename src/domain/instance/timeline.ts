@@ -99,6 +99,7 @@ const ACTORS: Record<InstanceEventType, Actor> = {
   TerminateRequested: 'person',
   RetryRequested: 'person',
   DebtReleased: 'person',
+  CreateReleased: 'person',
   FirewallChangeRequested: 'person',
   TagsChangeRequested: 'person',
   TypeChangeRequested: 'person',
@@ -120,6 +121,7 @@ const ABOUT_AN_ATTEMPT: ReadonlySet<InstanceEventType> = new Set<InstanceEventTy
   'RequestRejected',
   'CreateOutcomeUnknown',
   'CreateConfirmedAbsent',
+  'CreateReleased',
   'InstanceCreated',
   'InstanceRunning',
   'FirewallApplied',
@@ -179,6 +181,8 @@ export function evidenceOf(event: InstanceEvent): string {
       return `${event.cloudId} at ${offerId(event.offer)}`;
     case 'DebtReleased':
       return `${event.cloudId}: ${event.reason}`;
+    case 'CreateReleased':
+      return event.reason;
     case 'TerminateRequested':
       return event.reason ?? '';
     case 'FirewallChangeRequested':

@@ -4,7 +4,7 @@ import { type IsoTime, toEpochMs } from '../ids.js';
 import { fromMicros, type Money, toMicros } from '../money.js';
 import type { InstanceEvent } from './events.js';
 import type { Phase } from './phase.js';
-import type { Attempt, Debt } from './state.js';
+import { type Attempt, type Debt, unknownCreate } from './state.js';
 import type { InstanceView } from './view.js';
 
 /**
@@ -21,9 +21,10 @@ export function why(view: InstanceView, events: readonly InstanceEvent[], now?: 
     outside(events),
     order(view, events),
     placement(view, events),
+    doubt(view, at),
     trouble(view),
     debts(view.cleanupDebt, at),
-    advice(view),
+    advice(view, at),
   ]
     .filter((sentence) => sentence !== '')
     .join(' ');
@@ -123,7 +124,7 @@ function placement({ attempts, phase }: InstanceView, events: readonly InstanceE
   const last = failed.at(-1);
   const took = first && last?.failedAt ? ` in ${span(first.at, last.failedAt)}` : '';
   const byPlace = new Map(failed.map((attempt) => [placeOf(attempt), attempt]));
-  const shown = [...byPlace.values()].slice(-PLACES_SHOWN).map((one) => `${placeOf(one)} ${SHORT[kindOf(one)]}`);
+  const shown = [...byPlace.values()].slice(-PLACES_SHOWN).map((one) => `${placeOf(one)} ${answered(one)}`);
   const more = byPlace.size - shown.length;
   const others = more > 0 ? `, and ${count(more, 'other offer')} before` : '';
   const waits =
@@ -143,6 +144,10 @@ function kindOf({ failure }: Attempt): ErrorKind {
 }
 
 /** What an offer did, after its name. */
+function answered(attempt: Attempt): string {
+  return attempt.released ? 'lost the answer, and a person let it go' : SHORT[kindOf(attempt)];
+}
+
 const SHORT: Record<ErrorKind, string> = {
   InsufficientResources: 'had no stock',
   OutOfQuota: 'is over the account’s quota or funds',
@@ -164,6 +169,14 @@ const SHORT: Record<ErrorKind, string> = {
   SshUnreachable: 'made a machine that never answered SSH',
   FirewallUnverified: 'made a machine whose firewall could not be shown to hold',
 };
+
+function doubt(view: InstanceView, at: IsoTime): string {
+  const unknown = unknownCreate(view);
+  if (!unknown) return '';
+  const { attempt, unknownSince: since = unknown.at, failure } = unknown;
+  const lost = `Whether attempt ${attempt} made a machine, and one that bills, has been unknown for ${span(since, at)}`;
+  return `${lost}: it is looked for until the provider tells.${failure ? ` ${said(failure)}` : ''}`;
+}
 
 function trouble({ failure, phase }: InstanceView): string {
   if (!failure) return '';
@@ -206,11 +219,18 @@ function billing(price: Money | undefined): string {
   return price ? ` and bills ${price.amount} ${price.currency} an hour` : '';
 }
 
-function advice(view: InstanceView): string {
+function advice(view: InstanceView, at: IsoTime): string {
   const { phase, failure, refId, cleanupDebt } = view;
-  const which = cleanupDebt.length > 1 ? ' --cloud-id …' : '';
+  const unknown = unknownCreate(view);
+  const which = cleanupDebt.length > 1 || unknown ? ' --cloud-id …' : '';
   const letGo = `slipway release ${refId}${which} --reason …`;
   const release = cleanupDebt.length > 0 ? ` If you have made sure yourself that it is gone: ${letGo}.` : '';
+  if (unknown && isLongAgo(unknown, at)) {
+    const { attempt, offer } = unknown;
+    const look = `see that the credential ${offer.cloudCredRefId} may list its account, then slipway retry ${refId}`;
+    const letGo = `slipway release ${refId} --attempt ${attempt} --reason …`;
+    return `What to do: ${look}; or, if you have made sure yourself that nothing was made or is left, ${letGo}.${release}`;
+  }
   switch (phase) {
     case 'parked':
       return `What to do: ${REMEDY[failure?.kind ?? 'Internal']}, then slipway retry ${refId}; or give it up with slipway terminate ${refId}.${release}`;
@@ -222,6 +242,13 @@ function advice(view: InstanceView): string {
     default:
       return `Nothing needs doing yet: Slipway goes on by itself.${release}`;
   }
+}
+
+/** Beyond every provider's listing lag, and outages that pass: the look fails. */
+const LONG_DOUBT_MS = 10 * 60_000;
+
+function isLongAgo({ at: asked, unknownSince = asked }: Attempt, at: IsoTime): boolean {
+  return toEpochMs(at) - toEpochMs(unknownSince) >= LONG_DOUBT_MS;
 }
 
 /** What a person can do about it, before a retry makes sense. */

@@ -5,7 +5,7 @@ import type { Offer } from '../../domain/placement/offer.js';
 
 /**
  * How an attempt to create stands. `refused`: the provider, or the credential, said no. `absent`: its answer was lost
- * and no machine was found. `failed`: it made a machine that was never handed over.
+ * and no machine was found, or a person let it go. `failed`: it made a machine that was never handed over.
  */
 export type AttemptOutcome = 'open' | 'unknown' | 'created' | 'refused' | 'absent' | 'failed';
 
@@ -58,21 +58,21 @@ function move(known: AttemptFact, event: InstanceEvent, { outcome, failure }: At
     case 'failed': {
       if (known.outcome === 'created') return { ...known, ...because(failure), ...ended(known, event.at), outcome };
       if (!waiting) return known;
-      if (event.type !== 'CreateConfirmedAbsent') {
+      const evidence = evidenceOfAbsence(event);
+      if (evidence === undefined) {
         const remembered = failure?.isRemembered === true;
         return { ...known, ...because(failure), ...ended(known, event.at), outcome: 'refused', remembered };
       }
-      return {
-        ...known,
-        ...ended(known, event.at),
-        kind: 'UnknownOutcome',
-        evidence: event.evidence,
-        outcome: 'absent',
-      };
+      return { ...known, ...ended(known, event.at), kind: 'UnknownOutcome', evidence, outcome: 'absent' };
     }
     default:
       return known;
   }
+}
+
+function evidenceOfAbsence(event: InstanceEvent): string | undefined {
+  if (event.type === 'CreateReleased') return `released by ${event.actor ?? 'a caller'}: ${event.reason}`;
+  return event.type === 'CreateConfirmedAbsent' ? event.evidence : undefined;
 }
 
 function ended({ at }: AttemptFact, endedAt: IsoTime): Pick<AttemptFact, 'endedAt' | 'tookMs'> {

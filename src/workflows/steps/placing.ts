@@ -1,5 +1,6 @@
 import { workflowInfo } from '@temporalio/workflow';
-import { currentAttempt, type InstanceRequestInput } from '../../domain/instance/index.js';
+import type { Resolved } from '../../activities/types.js';
+import { currentAttempt, type InstanceRequestInput, unknownCreate } from '../../domain/instance/index.js';
 import { offerId } from '../../domain/placement/offer.js';
 import type { Instance } from '../entity.js';
 import { toFailureFact } from '../failure.js';
@@ -41,17 +42,21 @@ export async function create(instance: Instance, request: InstanceRequestInput):
 
 /**
  * Looks until the listing lag has passed since the answer was lost, for as long as the provider takes to answer: found is
- * adopted, absent means that nothing was created. Whatever goes wrong, it is not given up, for a machine may be billing;
- * a `retry` makes it look again at once.
+ * adopted, absent means that nothing was created. Whatever goes wrong, it is not given up, for a machine may be billing:
+ * a `retry` makes it look again at once, a `release` calls the attempt absent on a person's word.
  */
 async function resolve(instance: Instance): Promise<void> {
   const { attempt, offer, at, unknownSince: since = at } = currentAttempt(instance.state);
   const { refId } = instance.state;
   const { resolveCreate } = activities('resolve', `look for what attempt ${attempt} at ${offerId(offer)} made`);
   const resolved = await instance.interruptible(() => resolveCreate({ offer, refId, attempt, since }));
-  if (!resolved) return;
-  const { found, evidence } = resolved;
-  if (!found) return instance.record({ type: 'RecordAbsent', evidence });
-  instance.record({ type: 'RecordCreated', ...found });
-  if (found.observation) instance.observe(found.observation);
+  if (resolved) settleCreate(instance, resolved);
+}
+
+/** A person may release the create in the very moment of the answer: what was found is a stray then. */
+export function settleCreate(instance: Instance, { found, evidence }: Resolved): void {
+  if (unknownCreate(instance.state)) {
+    instance.record(found ? { type: 'RecordCreated', ...found } : { type: 'RecordAbsent', evidence });
+  }
+  if (found?.observation) instance.observe(found.observation);
 }

@@ -144,6 +144,13 @@ export const LIVES: Record<string, InstanceFact[]> = {
     terminated(),
   ],
   'v-plain': [requested('v-plain'), ...up(1), terminateRequested(), began(), terminated()],
+  'v-released': [
+    requested('v-released'),
+    attempted(1),
+    { type: 'CreateOutcomeUnknown', attempt: 1, failure: failure('UnknownOutcome', { operation: 'createInstance' }) },
+    { type: 'CreateReleased', attempt: 1, reason: 'none in the console', requestId: 'r-12', actor: 'ann' },
+    ...up(2),
+  ],
   'v-lost': [requested('v-lost'), { type: 'FactsLost', from: 1, state: fold(stamp([requested('v-lost')])) }, ...up(1)],
 };
 
