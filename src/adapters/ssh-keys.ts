@@ -1,4 +1,5 @@
 import type { CreateInstanceAttrs, ProviderLimits, SideResource } from '../domain/provider.js';
+import type { Held } from './held-create.js';
 import { HttpFailure } from './http-failure.js';
 import { keyNameOf, keyNamePrefix, readKeyName } from './key-names.js';
 import type { Priority } from './rate-limiter.js';
@@ -50,10 +51,7 @@ export interface KeyTiming {
 }
 
 /** A key that a create may name; let go of once the create is answered. */
-export interface HeldKey extends StoredKey {
-  /** `undo`: the create was refused. `doubt`: nobody knows. `keep`: the machine exists. */
-  release(outcome: 'undo' | 'doubt' | 'keep'): Promise<void>;
-}
+export interface HeldKey extends StoredKey, Held {}
 
 export class SshKeys {
   readonly #store: KeyStore;

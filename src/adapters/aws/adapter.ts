@@ -15,6 +15,7 @@ import {
 import type { Size } from '../../domain/size.js';
 import { findEarlier } from '../earlier.js';
 import { toProviderError } from '../failures.js';
+import { createHolding } from '../held-create.js';
 import { HttpFailure } from '../http-failure.js';
 import { LaunchQueue } from '../launch-queue.js';
 import { collectPages } from '../pages.js';
@@ -116,18 +117,13 @@ export class AwsProvider implements Provider {
     group: HeldGroup,
     signal: AbortSignal,
   ): Promise<CreateOutcome> {
-    try {
-      const input = toRunInput(attrs, launch);
-      const { value, requestId } = await this.#client.runInstance(attrs.location, input, conceal, signal);
-      await group.release('keep');
-      const instance = toCloudInstance(value, attrs.location, this.#setting);
-      return { outcome: 'exists', instance, adopted: false, ...(requestId && { requestId }) };
-    } catch (error) {
-      const failure = this.#toError('createInstance', attrs.refId, error).fact;
-      const isUnknown = error instanceof HttpFailure && !isCreateRefusal(error);
-      await group.release(isUnknown ? 'doubt' : 'undo');
-      return { outcome: isUnknown ? 'unknown' : 'refused', failure };
-    }
+    return await createHolding({
+      held: group,
+      send: async () => await this.#client.runInstance(attrs.location, toRunInput(attrs, launch), conceal, signal),
+      isRefusal: isCreateRefusal,
+      toFailure: (error) => this.#toError('createInstance', attrs.refId, error).fact,
+      toInstance: (made) => toCloudInstance(made, attrs.location, this.#setting),
+    });
   }
 
   async getInstance(cloudId: CloudId, location: string, signal: AbortSignal): Promise<CloudInstance> {

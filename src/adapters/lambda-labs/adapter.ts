@@ -12,6 +12,7 @@ import type {
 } from '../../domain/provider.js';
 import { findEarlier } from '../earlier.js';
 import { notSupported, toProviderError } from '../failures.js';
+import { createHolding } from '../held-create.js';
 import { HttpFailure } from '../http-failure.js';
 import { LaunchQueue } from '../launch-queue.js';
 import { collectPages } from '../pages.js';
@@ -97,19 +98,14 @@ export class LambdaProvider implements Provider {
     { body, conceal, createdAt, key }: Launch & { createdAt: string; key: HeldKey },
     signal: AbortSignal,
   ): Promise<CreateOutcome> {
-    try {
-      const named = { ...body, ssh_key_names: [key.name] as [string] };
-      const { value: cloudId, requestId } = await this.#client.launch(named, conceal, signal);
-      await key.release('keep');
-      const instance = toPendingInstance(attrs, cloudId, createdAt, this.#setting);
-      return { outcome: 'exists', instance, adopted: false, ...(requestId && { requestId }) };
-    } catch (error) {
-      const asked = { operation: 'createInstance', namesImage: attrs.imageId !== undefined } as const;
-      const failure = this.#toError(asked, attrs.refId, error).fact;
-      const isUnknown = error instanceof HttpFailure && !isLaunchRefusal(error);
-      await key.release(isUnknown ? 'doubt' : 'undo');
-      return { outcome: isUnknown ? 'unknown' : 'refused', failure };
-    }
+    const asked = { operation: 'createInstance', namesImage: attrs.imageId !== undefined } as const;
+    return await createHolding({
+      held: key,
+      send: () => this.#client.launch({ ...body, ssh_key_names: [key.name] }, conceal, signal),
+      isRefusal: isLaunchRefusal,
+      toFailure: (error) => this.#toError(asked, attrs.refId, error).fact,
+      toInstance: (cloudId) => toPendingInstance(attrs, cloudId, createdAt, this.#setting),
+    });
   }
 
   async getInstance(cloudId: CloudId, _location: string, signal: AbortSignal): Promise<CloudInstance> {

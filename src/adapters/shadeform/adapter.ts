@@ -12,6 +12,7 @@ import type {
 } from '../../domain/provider.js';
 import { findEarlier } from '../earlier.js';
 import { notSupported, toProviderError } from '../failures.js';
+import { createHolding } from '../held-create.js';
 import { HttpFailure } from '../http-failure.js';
 import { LaunchQueue } from '../launch-queue.js';
 import { collectPages } from '../pages.js';
@@ -97,18 +98,14 @@ export class ShadeformProvider implements Provider {
     { body, conceal, createdAt, key }: Launch & { createdAt: string; key: HeldKey },
     signal: AbortSignal,
   ): Promise<CreateOutcome> {
-    try {
-      const tags = [...body.tags, toKeyTag(key.name)];
-      const { value, requestId } = await this.#client.create({ ...body, tags, ssh_key_id: key.id }, conceal, signal);
-      await key.release('keep');
-      const instance = toPendingInstance(attrs, value, createdAt);
-      return { outcome: 'exists', instance, adopted: false, ...(requestId && { requestId }) };
-    } catch (error) {
-      const failure = this.#toError('createInstance', attrs.refId, error).fact;
-      const isUnknown = error instanceof HttpFailure && !isCreateRefusal(error);
-      await key.release(isUnknown ? 'doubt' : 'undo');
-      return { outcome: isUnknown ? 'unknown' : 'refused', failure };
-    }
+    const tags = [...body.tags, toKeyTag(key.name)];
+    return await createHolding({
+      held: key,
+      send: () => this.#client.create({ ...body, tags, ssh_key_id: key.id }, conceal, signal),
+      isRefusal: isCreateRefusal,
+      toFailure: (error) => this.#toError('createInstance', attrs.refId, error).fact,
+      toInstance: (cloudId) => toPendingInstance(attrs, cloudId, createdAt),
+    });
   }
 
   async getInstance(cloudId: CloudId, _location: string, signal: AbortSignal): Promise<CloudInstance> {
