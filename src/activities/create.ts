@@ -116,7 +116,7 @@ async function create(deps: CreateDeps, input: CreateInput, signal: AbortSignal)
   );
   // Also after an unknown outcome: what arrives late, the watcher sees first.
   if (outcome.outcome !== 'refused') await deps.wakeWatcher(cloudCredRefId);
-  await remember(deps.refusals, offer, outcome);
+  await remember(deps, offer, outcome);
   switch (outcome.outcome) {
     case 'exists':
       return toCreated({ provider, ...outcome, askedAt, usualBoot: await deps.usualBoot(offerId(offer)) });
@@ -143,11 +143,13 @@ async function askLeave(refusals: RefusalMemory, offer: Offer, refId: string): P
   });
 }
 
-async function remember(refusals: RefusalMemory, offer: Offer, outcome: CreateOutcome): Promise<void> {
+async function remember({ refusals, wakeWatcher }: CreateDeps, offer: Offer, outcome: CreateOutcome): Promise<void> {
+  const { cloudCredRefId } = offer;
   const id = offerId(offer);
   const isSoldOut = outcome.outcome === 'refused' && outcome.failure.kind === 'InsufficientResources';
-  if (isSoldOut) await refusals.refused(offer.cloudCredRefId, id);
-  else await refusals.open(offer.cloudCredRefId, id, outcome.outcome === 'exists' && !outcome.adopted);
+  if (!isSoldOut) return await refusals.open(cloudCredRefId, id, outcome.outcome === 'exists' && !outcome.adopted);
+  const { isFirst } = await refusals.refused(cloudCredRefId, id);
+  if (isFirst) await wakeWatcher(cloudCredRefId); // from now on it looks at the catalog; it finds the others by itself
 }
 
 /** `temporal workflow reset` made this run: the create of the run before may still be on its way. */

@@ -39,6 +39,7 @@ export function createActivities(deps: ActivityDeps): { activities: Activities; 
     listings.set(cloudCredRefId, known);
     return known;
   };
+  const refusals = new RefusalMemory(deps.client, deps.logger);
   const activities: Activities = {
     ...providerActivities({
       provider: deps.provider,
@@ -48,12 +49,12 @@ export function createActivities(deps: ActivityDeps): { activities: Activities; 
       watchedAt: (cloudCredRefId) => watchers.listedAt(cloudCredRefId),
       usualBoot: deps.usualBoot ?? (async () => undefined),
       leaving: deps.leaving,
-      refusals: new RefusalMemory(deps.client, deps.logger),
+      refusals,
     }),
     ...sshActivities(deps.sshKeys, deps.leaving, deps.bastion),
     // The facts that came with it are what it is for: `journal/interceptor.ts` has dealt with them by now.
     recordEvents: async () => undefined,
-    ...watchActivities({ ...deps, listing, watchers, timing: deps.watchTiming }),
+    ...watchActivities({ ...deps, listing, watchers, refusals, timing: deps.watchTiming }),
   };
   return { activities, watchers };
 }

@@ -8,7 +8,7 @@ import {
   watchWorkflowId,
 } from '../domain/ids.js';
 import { spread } from '../domain/placement/jitter.js';
-import { claimProbe, isBlocked, PROBE_MS, type Refusals, refuse } from '../domain/placement/refusals.js';
+import { claimProbe, isBlocked, PROBE_MS, type Refusals, refuse, stands } from '../domain/placement/refusals.js';
 import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
 
 /** How old the memory of this process may be before the durable one is asked, in ms. */
@@ -57,12 +57,36 @@ export class RefusalMemory {
     return (await this.claim(cloudCredRefId, offer, refId)) ? { admission: 'go' } : waits;
   }
 
-  /** The provider has none. */
-  async refused(cloudCredRefId: CloudCredRefId, offer: OfferId): Promise<void> {
+  /** The provider has none. `isFirst`: nothing else of the account is remembered for sold out. */
+  async refused(cloudCredRefId: CloudCredRefId, offer: OfferId): Promise<{ isFirst: boolean }> {
     const account = await this.load(cloudCredRefId);
+    const isFirst = standingOf(account.refusals).length === 0;
     const entry = refuse(account.refusals[offer], offer, Date.now());
     account.refusals[offer] = entry;
     await this.tell(cloudCredRefId, 'refused', { offer, entry });
+    return { isFirst };
+  }
+
+  /** The account's offers that were sold out when somebody last asked, within the last hour or so. */
+  async standing(cloudCredRefId: CloudCredRefId): Promise<OfferId[]> {
+    const { refusals } = await this.load(cloudCredRefId);
+    return standingOf(refusals);
+  }
+
+  /**
+   * The catalog has it again. That is a hint, no machine: the offer's time is over, so that one of those who wait may ask at
+   * once. If it is given a machine, `open` tells the others; if not, the gap goes on growing from where it was.
+   */
+  async shown(cloudCredRefId: CloudCredRefId, offer: OfferId): Promise<void> {
+    const { refusals } = await this.load(cloudCredRefId);
+    const known = refusals[offer];
+    if (!known) return;
+    if (isBlocked(known, Date.now())) {
+      const entry = { ...known, untilMs: Date.now() };
+      refusals[offer] = entry;
+      await this.tell(cloudCredRefId, 'refused', { offer, entry });
+    }
+    await this.wakeWaiters(cloudCredRefId, offer);
   }
 
   /** Anything but a refusal for lack of stock: the offer is open to all, and those who wait for it are woken. */
@@ -134,4 +158,12 @@ export class RefusalMemory {
       this.logger.debug({ cloudCredRefId, err: error }, 'Waiters could not be woken; they wake by themselves');
     }
   }
+}
+
+function standingOf(refusals: Refusals): OfferId[] {
+  const now = Date.now();
+  return Object.keys(refusals).filter((offer) => {
+    const refusal = refusals[offer];
+    return refusal !== undefined && stands(refusal, now);
+  });
 }

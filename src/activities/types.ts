@@ -134,7 +134,7 @@ export interface WatchInput {
 }
 
 export interface Watched {
-  /** `sleep`: the account holds nothing of ours, and nothing is on its way. */
+  /** `sleep`: the account holds nothing of ours, nothing is on its way, and nothing there is known for sold out. */
   next: 'alert' | 'settled' | 'sleep';
 }
 

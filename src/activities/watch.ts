@@ -10,7 +10,9 @@ import type { StrayDebt } from '../domain/stray-debt.js';
 import { toFact } from './failure.js';
 import { alive } from './heartbeat.js';
 import { toObservation } from './observation.js';
+import type { RefusalMemory } from './refusals.js';
 import type { SharedListing } from './shared-listing.js';
+import { newStockMemory, StockLook, type StockMemory } from './stock-look.js';
 import { type StrayMemory, Strays } from './strays.js';
 import type { WatchActivities, Watched, Watchfulness } from './types.js';
 import type { WatcherRegistry } from './watchers.js';
@@ -19,6 +21,7 @@ export interface WatchDeps {
   provider(cloudCredRefId: CloudCredRefId): Provider;
   listing(cloudCredRefId: CloudCredRefId): SharedListing;
   watchers: WatcherRegistry;
+  refusals: RefusalMemory;
   client: Client;
   logger: Logger;
   /** Aborts when this worker is going away. */
@@ -42,6 +45,8 @@ export interface WatchTiming {
   rememberMs: number;
   /** How often Temporal is asked which instances there are, besides at the start: no listing tells that an owner went away. */
   ownersIntervalMs: number;
+  /** How often the catalog is looked at while offers stand refused; never more often than the account is listed. */
+  stockIntervalMs: number;
   /** One watch lasts no longer: only between two can its workflow, which counts every wake-up, begin a new history. */
   turnMs: number;
 }
@@ -53,6 +58,7 @@ const TIMING: WatchTiming = {
   strayGraceMs: 60_000,
   rememberMs: 180_000,
   ownersIntervalMs: 15 * 60_000,
+  stockIntervalMs: 60_000,
   turnMs: 30 * 60_000,
 };
 
@@ -120,6 +126,7 @@ export function watchActivities(deps: WatchDeps): WatchActivities {
 interface Memory {
   seen: Map<string, Seen>;
   strays: StrayMemory;
+  stock: StockMemory;
   /** Entities that count on a machine which no listing has shown yet: it may be gone since before our time. */
   unseen: Set<string>;
   /** When Temporal was last asked which instances there are, epoch ms. */
@@ -139,6 +146,7 @@ interface Remembered {
 const newMemory = (): Memory => ({
   seen: new Map(),
   strays: new Map(),
+  stock: newStockMemory(),
   unseen: new Set(),
   ownersAskedAt: 0,
   listings: 0,
@@ -153,6 +161,7 @@ class AccountWatch {
   private believed: Map<string, Phase | undefined> | undefined;
 
   private readonly strays: Strays;
+  private readonly stock: StockLook;
 
   constructor(
     private readonly deps: WatchDeps,
@@ -160,9 +169,10 @@ class AccountWatch {
     private readonly provider: Provider,
     private readonly memory: Memory,
   ) {
-    const { client, logger, strays: policy } = deps;
-    const { strayGraceMs: graceMs, settledIntervalMs: restfulGapMs } = timing;
+    const { client, logger, refusals, strays: policy } = deps;
+    const { strayGraceMs: graceMs, settledIntervalMs: restfulGapMs, stockIntervalMs: intervalMs } = timing;
     this.strays = new Strays({ client, provider, logger, policy, graceMs, restfulGapMs }, memory.strays);
+    this.stock = new StockLook({ provider, refusals, logger, intervalMs }, memory.stock);
   }
 
   /** What the account's watch holds for owed is looked for: it may be gone since before our time. */
@@ -192,12 +202,13 @@ class AccountWatch {
     for (;;) {
       const lookedAt = Date.now();
       if (lookedAt - this.memory.ownersAskedAt >= this.timing.ownersIntervalMs) await this.askWhatEntitiesBelieve();
+      this.stock.beginIfDue(watchfulness, signal);
       const listing = await this.list(signal);
       if (listing) {
         watcher.listed(listing.startedAt);
         await this.compare(listing.instances, listing.startedAt, signal);
         watcher.remember();
-        if (!this.isEmpty()) busyAt = Date.now();
+        if (!this.isEmpty() || this.stock.isNeeded) busyAt = Date.now();
         const isCalm = !this.hasAbsences() && listing.instances.every(({ status }) => SETTLED.has(status));
         const isOver = Date.now() - watcher.lastWake() >= this.timing.alertMs;
         if (watchfulness === 'alert' && isCalm && isOver) return 'settled';

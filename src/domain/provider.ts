@@ -154,6 +154,8 @@ export interface Provider {
   readonly firewall?: 'host';
   /** Set where the vendor tells no prices: there are those that the credential has, and types without one. (0027) */
   readonly prices?: 'credential';
+  /** Set where the vendor does not tell what is in stock: all that is sold counts as available. (0028) */
+  readonly stock?: 'untold';
 
   /**
    * Looks for the refId, then creates. Resolves once the provider has accepted, which is before the machine runs.

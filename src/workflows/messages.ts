@@ -67,7 +67,7 @@ export const eventsQuery = defineQuery<EventsPage, [number?]>('events');
 export const observedSignal = defineSignal<[Observation]>('observed');
 /** From a watcher that has just begun: the account was listed whole, and nothing with this instance's refId was in it. */
 export const missingSignal = defineSignal<[{ at: IsoTime }]>('missing');
-/** Somebody else was just given a machine at this offer: whoever waits for one there may ask at once. */
+/** Somebody else was just given a machine at this offer, or the catalog has it again: whoever waits for one there may ask. */
 export const stockedSignal = defineSignal<[{ offer: OfferId }]>('stocked');
 
 /** The watcher keeps what was sold out, for all requests of the account (see `activities/refusals.ts`). */

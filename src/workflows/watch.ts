@@ -10,7 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { Watched, Watchfulness, WatchInput } from '../activities/types.js';
 import type { CloudCredRefId } from '../domain/ids.js';
-import { claimProbe, type Refusals } from '../domain/placement/refusals.js';
+import { claimProbe, type Refusals, stands } from '../domain/placement/refusals.js';
 import { oweStray, type StrayDebts } from '../domain/stray-debt.js';
 import {
   claimProbeUpdate,
@@ -34,8 +34,6 @@ export interface WatchArgs {
 const LONG_HISTORY = 1_000;
 /** An empty account is looked at again after this, in ms; the gap doubles until something happens. */
 const SWEEP_GAP_MS = { first: 5 * 60_000, ceiling: 6 * 3_600_000 };
-/** What was refused so long ago says nothing any more, in ms. */
-const FORGET_AFTER_MS = 3_600_000;
 
 /**
  * Watches one provider account for all instances in it: hosts one long activity, which lists and signals. While every
@@ -109,9 +107,7 @@ function keepRefusals(memory: Refusals): Refusals {
   setHandler(refusalsQuery, () => refusals);
   setHandler(refusedSignal, ({ offer, entry }) => {
     refusals[offer] = entry;
-    for (const [old, { untilMs }] of Object.entries(refusals)) {
-      if (untilMs < Date.now() - FORGET_AFTER_MS) delete refusals[old];
-    }
+    for (const [old, refusal] of Object.entries(refusals)) if (!stands(refusal, Date.now())) delete refusals[old];
   });
   setHandler(stockedSignal, ({ offer }) => {
     delete refusals[offer];

@@ -32,8 +32,8 @@ function run<Input, Result>(activity: (input: Input) => Promise<Result>, input: 
 }
 
 /** A provider that answers listings from a script, then with the last of it, and counts what it is asked. */
-function scripted(listings: CloudInstance[][], lagMs = 0, outcome?: CreateOutcome) {
-  const asked = { lists: 0, creates: 0 };
+function scripted(listings: CloudInstance[][], lagMs = 0, outcome?: CreateOutcome, isFirst = false) {
+  const asked = { lists: 0, creates: 0, wakes: 0 };
   const provider = {
     id: 'sim',
     cloudCredRefId: 'sim',
@@ -47,7 +47,7 @@ function scripted(listings: CloudInstance[][], lagMs = 0, outcome?: CreateOutcom
   const refusals = {
     admit: async () => ({ admission: 'go' }),
     open: async () => undefined,
-    refused: async () => 0,
+    refused: async () => ({ isFirst }),
   } as unknown as RefusalMemory;
   const activities = createActivities({
     provider: () => provider,
@@ -57,7 +57,9 @@ function scripted(listings: CloudInstance[][], lagMs = 0, outcome?: CreateOutcom
     })(),
     publicKeyOf: () => 'ssh-ed25519 AAAA',
     refusals,
-    wakeWatcher: async () => undefined,
+    wakeWatcher: async () => {
+      asked.wakes += 1;
+    },
     usualBoot: async () => ({ machines: 12, p50Ms: 60_000, p99Ms: 90_000 }),
     leaving: new AbortController().signal,
   });
@@ -101,17 +103,34 @@ describe('looking for what an unanswered create made', () => {
   });
 });
 
-describe('a create that is made twice in one process', () => {
-  const input = {
-    refId: 'r1',
-    attempt: 1,
-    offer,
-    name: 'r1',
-    publicKey: 'ssh-ed25519 AAAA',
-    sshKeyRef: 'default',
-    tags: {},
-    firewallRules: { ingressRules: [], egressRules: [] },
+const input = {
+  refId: 'r1',
+  attempt: 1,
+  offer,
+  name: 'r1',
+  publicKey: 'ssh-ed25519 AAAA',
+  sshKeyRef: 'default',
+  tags: {},
+  firewallRules: { ingressRules: [], egressRules: [] },
+};
+
+describe('a create that finds nothing in stock', () => {
+  const refused: CreateOutcome = {
+    outcome: 'refused',
+    failure: { kind: 'InsufficientResources', message: 'none', operation: 'createInstance' },
   };
+
+  it.each([
+    [true, 1, 'wakes its account’s watch, which looks for stock from now on'],
+    [false, 0, 'leaves the watch alone, which looks for stock already'],
+  ])('where it is the first: %s, %i times: %s', async (isFirst, wakes) => {
+    const { activities, asked } = scripted([[]], 0, refused, isFirst);
+    await expect(run(activities.createInstance, input)).rejects.toMatchObject({ type: 'InsufficientResources' });
+    expect(asked.wakes).toBe(wakes);
+  });
+});
+
+describe('a create that is made twice in one process', () => {
   const exists: CreateOutcome = { outcome: 'exists', instance: machine, adopted: false };
 
   it('reaches the provider once, at once and after it was answered', async () => {

@@ -1,7 +1,7 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RefusalMemory } from '../../src/activities/refusals.js';
-import { PROBE_MS, type Refusals } from '../../src/domain/placement/refusals.js';
+import { FORGET_AFTER_MS, PROBE_MS, type Refusals } from '../../src/domain/placement/refusals.js';
 import { createLogger } from '../../src/logging.js';
 
 const OFFER = 'sim/us-west-1/gpu_1x_a10';
@@ -28,6 +28,17 @@ describe('those who wait for an offer', () => {
     expect(Math.min(...waits)).toBeGreaterThanOrEqual(untilMs);
     expect(Math.max(...waits)).toBeLessThanOrEqual(untilMs + 12_000);
     expect(new Set(waits).size).toBeGreaterThan(15);
+  });
+});
+
+describe('a refusal', () => {
+  it('is the first of its account while nothing else is remembered there', async () => {
+    const over = processWith(async () => true, Date.now() - FORGET_AFTER_MS - 1);
+    expect(await over.refused('sim', OFFER)).toEqual({ isFirst: true });
+    expect(await over.refused('sim', 'sim/us-west-1/gpu_8x_h100'), 'in one and the same minute').toEqual({
+      isFirst: false,
+    });
+    expect(await over.refused('sim', OFFER)).toEqual({ isFirst: false });
   });
 });
 

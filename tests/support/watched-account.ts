@@ -1,13 +1,15 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
+import { RefusalMemory } from '../../src/activities/refusals.js';
 import { SharedListing } from '../../src/activities/shared-listing.js';
 import type { Watched, WatchInput } from '../../src/activities/types.js';
 import { type WatchTiming, watchActivities } from '../../src/activities/watch.js';
 import { WatcherRegistry } from '../../src/activities/watchers.js';
 import type { ProviderError } from '../../src/domain/errors.js';
 import { instanceWorkflowId, toIsoTime, watchWorkflowId } from '../../src/domain/ids.js';
-import type { CloudInstance, Provider } from '../../src/domain/provider.js';
+import type { Refusal, Refusals } from '../../src/domain/placement/refusals.js';
+import type { CloudInstance, InstanceType, Provider } from '../../src/domain/provider.js';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.js';
 import type { StrayDebt } from '../../src/domain/stray-debt.js';
 import { createLogger } from '../../src/logging.js';
@@ -20,6 +22,7 @@ const QUICK: WatchTiming = {
   strayGraceMs: 0,
   rememberMs: 60_000,
   ownersIntervalMs: 60_000,
+  stockIntervalMs: 1,
   turnMs: 60_000,
 };
 
@@ -42,6 +45,8 @@ export const machineOf = (refId: string, more: Partial<CloudInstance> = {}): Clo
 export interface WatchedAccountOptions {
   timing?: Partial<WatchTiming>;
   strays?: 'report' | 'terminate';
+  /** More of the provider, or other. */
+  provider?: Partial<Provider>;
 }
 
 /** One account and its watcher without a server: what Temporal and the provider answer is the test's to say. */
@@ -62,10 +67,18 @@ export class WatchedAccount {
   orders = 0;
   listings = 0;
   describes = 0;
+  /** Its catalog, and what its watch workflow knows to be sold out. */
+  types: Partial<InstanceType>[] = [];
+  refusals: Refusals = {};
+  /** Thrown by every look at the catalog. */
+  catalogOutage: Error | undefined;
+  catalogs = 0;
+  private readonly more: Partial<Provider>;
   private readonly activities;
   private last: string | undefined;
 
-  constructor({ timing, strays = 'report' }: WatchedAccountOptions = {}) {
+  constructor({ timing, strays = 'report', provider: more = {} }: WatchedAccountOptions = {}) {
+    this.more = more;
     const warnings = this.warnings;
     const destination = { write: (line: string) => void warnings.push(JSON.parse(line).msg) };
     const logger = createLogger({ level: 'warn', name: 'test', destination });
@@ -76,6 +89,7 @@ export class WatchedAccount {
       provider: () => provider,
       listing: () => listing,
       watchers: new WatcherRegistry(client, 'test', logger),
+      refusals: new RefusalMemory(client, logger),
       client,
       logger,
       leaving: new AbortController().signal,
@@ -105,20 +119,28 @@ export class WatchedAccount {
         if (this.outage) throw this.outage;
         return [...this.machines];
       },
+      listInstanceTypes: async () => {
+        this.catalogs += 1;
+        if (this.catalogOutage) throw this.catalogOutage;
+        return structuredClone(this.types);
+      },
       terminateInstance: async (cloudId: string) => {
         this.orders += 1;
         if (this.refusal) throw this.refusal;
         this.machines = this.machines.filter((one) => one.cloudId !== cloudId);
       },
+      ...this.more,
     } as unknown as Provider;
   }
 
   private client(): Client {
     const watch = {
-      signal: async (name: string, about: StrayDebt) => {
+      signal: async (name: string, about: StrayDebt & { offer: string; entry: Refusal }) => {
         if (name === 'strayOwed') this.owed.set(about.cloudId, about);
         if (name === 'strayGone') this.owed.delete(about.cloudId);
+        if (name === 'refused') this.refusals[about.offer] = about.entry;
       },
+      query: async () => structuredClone(this.refusals),
     };
     const getHandle = (workflowId: string) => {
       if (workflowId === watchWorkflowId(CREDENTIAL)) return watch;

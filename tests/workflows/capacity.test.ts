@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { watchWorkflowId } from '../../src/domain/ids.js';
 import { offerAt, openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
 
 /** Others of the same account must not be held up by what is sold out here: each test has a type of its own. */
@@ -97,6 +98,43 @@ describe('waiting for stock', () => {
     await client.terminate(refId);
     await client.waitFor(refId, 'terminated');
   }, 60_000);
+});
+
+describe('an account with nothing in it', () => {
+  it('is woken by a refusal, and wakes who waits there when the catalog has the offer again', async () => {
+    const watchTiming = { alertMs: 200, settledIntervalMs: 200, idleAfterMs: 400, stockIntervalMs: 200 };
+    const slipway = await openSlipway({ watchTiming });
+    const { client, cloud, temporal } = slipway;
+    const [credential] = slipway.config.credentials;
+    const watcher = temporal.workflow.getHandle(watchWorkflowId(credential?.cloudCredRefId ?? ''));
+    const instanceType = 'gpu_1x_h100_pcie';
+    const looks = async () => (await cloud.control.calls()).byOperation.types ?? 0;
+    try {
+      await vi.waitFor(async () => {
+        const { events } = await watcher.fetchHistory();
+        const isAsleep = events?.some(({ timerStartedEventAttributes }) => timerStartedEventAttributes);
+        expect(isAsleep, 'it waits for the next sweep').toBe(true);
+      }, 20_000);
+      expect(await looks()).toBe(0);
+      await cloud.control.setStock({ location: AT, instanceType, count: 0 });
+      const request = requestFor(slipway, { offers: [offerAt(slipway, AT, instanceType)] });
+      const { refId } = request;
+      await client.provision(request);
+      await vi.waitFor(async () => {
+        expect((await client.describe(refId)).failure?.kind).toBe('InsufficientResources');
+        expect(await looks()).toBeGreaterThan(5);
+      }, 20_000);
+      await cloud.control.setStock({ location: AT, instanceType, count: null });
+      await client.waitFor(refId, 'ready', { timeoutMs: 30_000 });
+      const { events } = await client.events(refId);
+      // Nobody else was given a machine: it was the catalog.
+      expect(events.map(({ type }) => type)).toContain('StockReturned');
+      await client.terminate(refId);
+      await client.waitFor(refId, 'terminated');
+    } finally {
+      await slipway.close();
+    }
+  }, 90_000);
 });
 
 describe('a machine that arrives an hour after its create was given up', () => {

@@ -65,6 +65,7 @@ export class AwsProvider implements Provider {
   readonly capabilities: readonly Capability[] = CAPABILITIES;
   readonly limits: ProviderLimits;
   readonly prices = 'credential';
+  readonly stock = 'untold';
   readonly #client: Ec2Client;
   readonly #regions: readonly string[];
   readonly #setting: Setting;

@@ -6,7 +6,7 @@ import type { HttpFailure } from '../http-failure.js';
 
 export type Operation = Exclude<
   keyof Provider,
-  'id' | 'cloudCredRefId' | 'capabilities' | 'limits' | 'firewall' | 'prices'
+  'id' | 'cloudCredRefId' | 'capabilities' | 'limits' | 'firewall' | 'prices' | 'stock'
 >;
 
 /**

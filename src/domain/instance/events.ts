@@ -42,7 +42,7 @@ export type InstanceFact =
   /** Recorded before the provider is called: a crash in between leaves a trace to reconcile. */
   | { type: 'CreateAttempted'; attempt: number; offer: Offer }
   | { type: 'CapacityAwaited'; until: IsoTime }
-  /** Somebody else was just given a machine at this offer. */
+  /** Somebody else was just given a machine at this offer, or the provider's catalog shows it as available again. */
   | { type: 'StockReturned'; offerId: OfferId }
   | { type: 'CapacityRefused'; attempt: number; failure: FailureFact }
   | { type: 'QuotaRefused'; attempt: number; failure: FailureFact }

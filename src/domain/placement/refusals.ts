@@ -14,6 +14,14 @@ export interface Refusal {
 /** By offer: those that were sold out when somebody last asked. */
 export type Refusals = Record<OfferId, Refusal>;
 
+/** What was refused so long ago says nothing any more, in ms. */
+export const FORGET_AFTER_MS = 3_600_000;
+
+/** Is it still worth remembering? */
+export function stands({ untilMs }: Refusal, nowMs: number): boolean {
+  return nowMs - untilMs <= FORGET_AFTER_MS;
+}
+
 export function isBlocked(refusal: Refusal, nowMs: number): boolean {
   return nowMs < refusal.untilMs;
 }
