@@ -80,8 +80,9 @@ describe.concurrent('what cannot be deleted in time', () => {
 
   it('is ended all the same, when it was let go, is found alive by the next create, and is adopted', async () => {
     const offers = [offerAt(slipway), offerAt(slipway, 'us-east-1')];
-    const policy = { ...SHORT, runningToSsh: '2s' };
-    const silent: OwnFault = { operation: 'create', kind: 'ssh-refused', delayMs: 4_000 };
+    // It answers after its first time for SSH is over, and long before its second is.
+    const policy = { ...SHORT, runningToSsh: '8s' };
+    const silent: OwnFault = { operation: 'create', kind: 'ssh-refused', delayMs: 12_000 };
     const life = await begin(slipway, { offers, policy }, silent, refused);
     await owing(slipway, life);
     await slipway.client.release(life.refId, { reason: 'I take it for gone' });
