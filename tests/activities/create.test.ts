@@ -7,22 +7,9 @@ import type { RefusalMemory } from '../../src/activities/refusals.js';
 import { SharedListing } from '../../src/activities/shared-listing.js';
 import { toIsoTime } from '../../src/domain/ids.js';
 import type { CloudInstance, CreateOutcome, Provider } from '../../src/domain/provider.js';
+import { machineOf } from '../support/watched-account.js';
 
-const machine: CloudInstance = {
-  cloudId: 'i-1',
-  refId: 'r1',
-  attemptKey: 'r1-1',
-  name: 'r1',
-  status: 'pending',
-  location: 'us-west-1',
-  instanceType: 'gpu_1x_a10',
-  instanceTypeId: 'us-west-1-noSub-gpu_1x_a10',
-  sshUser: 'ubuntu',
-  sshPort: 22,
-  createdAt: toIsoTime(0),
-  tags: {},
-  capabilities: [],
-};
+const machine = machineOf('r1', { cloudId: 'i-1', attemptKey: 'r1-1', status: 'pending' });
 const offer = { cloudCredRefId: 'sim', location: 'us-west-1', instanceType: 'gpu_1x_a10' };
 
 /** Runs an activity as a worker would, without its log. */
