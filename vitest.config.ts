@@ -15,7 +15,9 @@ export default defineConfig({
             'tests/{domain,activities,adapters,simcloud,ssh,journal,docs,deploy,conformance,bench}/**/*.test.ts',
             'tests/*.test.ts',
           ],
-          testTimeout: 20_000,
+          // Seconds on a machine of one's own; it may be shared.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

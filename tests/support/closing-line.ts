@@ -12,6 +12,8 @@ export default class ClosingLine implements Reporter {
     for (const module of modules) {
       const before = count.failed;
       if (module.errors().length > 0) count.failed += 1;
+      // A hook that failed: its tests are called skipped.
+      for (const suite of module.children.allSuites()) if (suite.errors().length > 0) count.failed += 1;
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state === 'passed' || state === 'failed' || state === 'skipped') count[state] += 1;
