@@ -1,6 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-const shared = { pool: 'forks', restoreMocks: true } as const;
+const shared = {
+  pool: 'forks',
+  restoreMocks: true,
+  // vitest's own second is no measure on a machine that is shared: a test waits for what must come, or for its own end.
+  expect: { poll: { timeout: 20_000 } },
+} as const;
 
 export default defineConfig({
   test: {

@@ -116,10 +116,13 @@ describe('the SSH key of a machine', () => {
     const before = Date.now();
     await list();
     if (Date.now() - before < 20) expect(await keys()).toHaveLength(1);
-    await vi.waitFor(async () => {
-      await list();
-      expect(await keys()).toEqual([]);
-    });
+    await vi.waitFor(
+      async () => {
+        await list();
+        expect(await keys()).toEqual([]);
+      },
+      { timeout: 20_000 },
+    );
   });
 
   it('stays after a launch without an answer that made a machine', async () => {
@@ -147,10 +150,13 @@ describe('the SSH key of a machine', () => {
     await client.addSshKey(keyNameOf({ ...attrs('ref-1'), cloudCredRefId: 'another' }), PUBLIC_KEY, calm);
     await list();
     expect(await keys()).toHaveLength(3);
-    await vi.waitFor(async () => {
-      await list();
-      expect(await keys()).toHaveLength(2);
-    });
+    await vi.waitFor(
+      async () => {
+        await list();
+        expect(await keys()).toHaveLength(2);
+      },
+      { timeout: 20_000 },
+    );
     expect(await keys()).not.toContain(keyNameOf(attrs('ref-1')));
   });
 });

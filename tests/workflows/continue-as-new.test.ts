@@ -83,10 +83,13 @@ describe.concurrent('an instance whose history grows long', () => {
     expect(await life.machines()).toHaveLength(1);
 
     // Its runs are one instance, and the newest speaks for it.
-    await vi.waitFor(async () => {
-      const rows = (await client.list({ all: true })).filter((row) => row.refId === refId);
-      expect(rows).toMatchObject([{ phase: 'terminated', open: false }]);
-    });
+    await vi.waitFor(
+      async () => {
+        const rows = (await client.list({ all: true })).filter((row) => row.refId === refId);
+        expect(rows).toMatchObject([{ phase: 'terminated', open: false }]);
+      },
+      { timeout: 20_000 },
+    );
     // What the first run had told the journal is not told again, and nothing is left out between the two.
     await handleOf(life).result();
     const inJournal = (await kept.journal.read(refId)).map(({ event }) => event);

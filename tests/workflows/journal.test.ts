@@ -61,9 +61,12 @@ describe('an instance whose worker has a journal', () => {
       match: { tag: { refId } },
     });
     await slipway.client.provision(request);
-    await vi.waitFor(async () => {
-      expect((await slipway.cloud.control.ledger()).some(({ tags }) => tags.refId === refId)).toBe(true);
-    });
+    await vi.waitFor(
+      async () => {
+        expect((await slipway.cloud.control.ledger()).some(({ tags }) => tags.refId === refId)).toBe(true);
+      },
+      { timeout: 20_000 },
+    );
     expect((await inJournal(refId)).map(({ type }) => type)).toEqual(['InstanceRequested', 'CreateAttempted']);
     await slipway.client.terminate(refId);
     await closed(refId);
@@ -75,9 +78,12 @@ describe('an instance whose worker has a journal', () => {
     const { refId } = request;
     await slipway.cloud.control.addFault({ operation: 'create', kind: 'out-of-stock', match: { tag: { refId } } });
     await slipway.client.provision(request);
-    await vi.waitFor(async () => {
-      expect((await inJournal(refId)).map(({ type }) => type)).toContain('CapacityAwaited');
-    });
+    await vi.waitFor(
+      async () => {
+        expect((await inJournal(refId)).map(({ type }) => type)).toContain('CapacityAwaited');
+      },
+      { timeout: 20_000 },
+    );
     await slipway.client.terminate(refId);
     await closed(refId);
     await isWhole(refId);

@@ -54,10 +54,13 @@ describe('a provision that is reset', () => {
       await slipway.client.provision(request);
       await slipway.client.waitFor(refId, 'ready');
       await slipway.client.updateTags(refId, { tags: { team: 'lost' } });
-      await vi.waitFor(async () => {
-        const types = (await kept.journal.read(refId)).map(({ event }) => event.type);
-        expect(types).toContain('ChangeApplied');
-      });
+      await vi.waitFor(
+        async () => {
+          const types = (await kept.journal.read(refId)).map(({ event }) => event.type);
+          expect(types).toContain('ChangeApplied');
+        },
+        { timeout: 20_000 },
+      );
       return refId;
     };
     const model = await provision();

@@ -208,11 +208,14 @@ describe('planted secrets', () => {
     }
 
     const journal = await openJournal(join(folder, 'journal.db'));
-    await vi.waitFor(async () => {
-      for (const { refId } of [lived, refused]) {
-        expect((await journal.read(refId)).at(-1)?.event.type).toBe('InstanceTerminated');
-      }
-    });
+    await vi.waitFor(
+      async () => {
+        for (const { refId } of [lived, refused]) {
+          expect((await journal.read(refId)).at(-1)?.event.type).toBe('InstanceTerminated');
+        }
+      },
+      { timeout: 20_000 },
+    );
     const rows = [await journal.readAll({ limit: 1_000 }), await journal.instances(), await journal.attempts()];
     expect(leaksIn(JSON.stringify(rows))).toEqual([]);
     await journal.close();

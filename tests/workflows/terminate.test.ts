@@ -176,9 +176,12 @@ describe.concurrent('terminate', () => {
   it('of many at once leaves nothing', async () => {
     const lives = await Promise.all(Array.from({ length: 10 }, () => begin(slipway)));
     await Promise.all(lives.map((life) => endAndProve(slipway, life)));
-    await vi.waitFor(async () => {
-      const rows = await slipway.client.list();
-      expect(rows.filter(({ refId }) => lives.some((life) => life.refId === refId))).toEqual([]);
-    });
+    await vi.waitFor(
+      async () => {
+        const rows = await slipway.client.list();
+        expect(rows.filter(({ refId }) => lives.some((life) => life.refId === refId))).toEqual([]);
+      },
+      { timeout: 20_000 },
+    );
   });
 });

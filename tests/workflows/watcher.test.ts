@@ -93,10 +93,12 @@ describe.concurrent('a machine that vanishes while nobody watches', () => {
       const [life, other] = await Promise.all([begin(slipway), begin(slipway)]);
       const { cloudId = '' } = await life.until('ready');
       await other.until('ready');
-      await vi.waitFor(async () =>
-        expect(await slipway.client.list({ phase: 'ready' })).toEqual(
-          expect.arrayContaining([expect.objectContaining({ refId: life.refId })]),
-        ),
+      await vi.waitFor(
+        async () =>
+          expect(await slipway.client.list({ phase: 'ready' })).toEqual(
+            expect.arrayContaining([expect.objectContaining({ refId: life.refId })]),
+          ),
+        { timeout: 20_000 },
       );
       await slipway.worker.stop();
       await slipway.cloud.control.vanish(cloudId);
@@ -185,11 +187,14 @@ describe.concurrent('a watcher', () => {
       const life = await begin(slipway);
       await life.until('ready');
       await afterListings(slipway, 3);
-      await vi.waitFor(async () => {
-        const query = `${SEARCH_ATTRIBUTES.phase} = 'ready' AND WorkflowId = 'instance/${life.refId}'`;
-        const { count } = await slipway.temporal.workflow.count(query);
-        expect(count).toBe(1);
-      });
+      await vi.waitFor(
+        async () => {
+          const query = `${SEARCH_ATTRIBUTES.phase} = 'ready' AND WorkflowId = 'instance/${life.refId}'`;
+          const { count } = await slipway.temporal.workflow.count(query);
+          expect(count).toBe(1);
+        },
+        { timeout: 20_000 },
+      );
       const before = (await historyOf(slipway.temporal, life.refId)).length;
       await slipway.worker.stop();
       const another = await slipway.startWorker();
