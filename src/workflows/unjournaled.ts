@@ -52,14 +52,8 @@ export class Unjournaled {
     const { upTo } = this.mark;
     const held = this.events().filter(({ seq }) => seq > upTo);
     const isWhole = held[0]?.seq === upTo + 1;
-    return isWhole
-      ? held
-      : held.slice(
-          Math.max(
-            0,
-            held.findLastIndex(({ type }) => type === 'FactsLost'),
-          ),
-        );
+    const lost = held.findLastIndex(({ type }) => type === 'FactsLost');
+    return isWhole || lost < 0 ? held : held.slice(lost);
   }
 
   /**
