@@ -6,6 +6,7 @@ import ssh2 from 'ssh2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Config, ConfigError, loadConfig } from '../src/config.js';
 import { redact } from '../src/logging.js';
+import { makeSshKeyPair } from '../src/ssh-key-pair.js';
 
 let folder: string;
 beforeEach(() => {
@@ -28,7 +29,7 @@ const SIM = {
   apiUrl: 'http://127.0.0.1:4100/sim/v1',
   apiKey: 'sim-key-1',
 };
-const KEYS = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'ann@host' });
+const KEYS = makeSshKeyPair('ed25519', 'ann@host');
 const PEM = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 }).private;
 
 function load(credentials: unknown, env: Record<string, string> = {}): Config {
@@ -204,7 +205,7 @@ describe('the bastion of a credential', () => {
 
 describe('the SSH keys', () => {
   it('are files next to their list, or environment variables with or without line breaks', () => {
-    file('id_ed25519', KEYS.private);
+    file('id_ed25519', KEYS.privateKey);
     file('pem', PEM);
     const list = {
       bare: 'id_ed25519',
@@ -212,28 +213,29 @@ describe('the SSH keys', () => {
       env: { env: 'KEY' },
       escaped: { env: 'ESCAPED' },
     };
-    const env = { KEY: KEYS.private, ESCAPED: KEYS.private.trim().replaceAll('\n', '\\n') };
+    const env = { KEY: KEYS.privateKey, ESCAPED: KEYS.privateKey.trim().replaceAll('\n', '\\n') };
     const { sshKeys } = load([SIM], { SLIPWAY_SSH_KEYS: file('keys.json', list), ...env });
-    const text = `${KEYS.private.trim()}\n`;
+    const text = `${KEYS.privateKey.trim()}\n`;
     expect(sshKeys).toEqual({ bare: text, file: `${PEM.trim()}\n`, env: text, escaped: text });
     expect(Object.keys(sshKeys)).toEqual(['bare', 'file', 'env', 'escaped']);
   });
 
   it('are refused by name, in words that hold no part of them', () => {
-    const locked = ssh2.utils.generateKeyPairSync('ed25519', {
+    const locked = ssh2.utils.generateKeyPairSync('ecdsa', {
+      bits: 256,
       passphrase: 'x',
       cipher: 'aes256-cbc',
       rounds: 4,
     }).private;
     file('locked', locked);
-    file('public', KEYS.public);
+    file('public', KEYS.publicKey);
     file('garbage', 'planted-garbage');
     const list = {
       locked: 'locked',
       public: 'public',
       garbage: 'garbage',
       gone: 'gone',
-      inline: KEYS.private,
+      inline: KEYS.privateKey,
       number: 7,
       unset: { env: 'NO_SUCH_KEY' },
       'a b': 'locked',
@@ -257,7 +259,7 @@ describe('secrets', () => {
   const secret = 'planted-config-secret-51';
 
   it('are shown by no way of printing the configuration', () => {
-    file('id_ed25519', KEYS.private);
+    file('id_ed25519', KEYS.privateKey);
     const keys = { SLIPWAY_SSH_KEYS: file('keys.json', { main: 'id_ed25519' }) };
     const config = load([{ ...SIM, apiKey: secret, pollIntervalMs: 50 }], keys);
     const prints = [JSON.stringify(config), inspect(config, { depth: 9 }), inspect(config.sshKeys), `${config}`];

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import getPort from 'get-port';
-import ssh2 from 'ssh2';
 import { SlipwayClient } from '../../src/client/client.js';
 import { type Control, createControlClient, type SimcloudOptions } from '../../src/simcloud/index.js';
+import { makeSshKeyPair } from '../../src/ssh-key-pair.js';
 import { findTemporalCli } from '../../src/temporal/cli-binary.js';
 import { connectClient } from '../../src/temporal/connection.js';
 import { type DevServer, startDevServer } from '../../src/temporal/dev-server.js';
@@ -62,7 +62,7 @@ export interface Bare {
 export class Stage {
   readonly #undo: (() => Promise<unknown>)[] = [];
   #names = 0;
-  readonly userKey = ssh2.utils.generateKeyPairSync('ed25519').public;
+  readonly userKey = makeSshKeyPair().publicKey;
 
   private constructor(
     readonly server: DevServer,
@@ -103,7 +103,7 @@ export class Stage {
     const sim = { cloudCredRefId: name, provider: 'sim', apiUrl: `${cloud.url}/sim/v1`, apiKey: 'sim-key' };
     const at = (file: string) => join(folder, file);
     await writeFile(at('credentials.json'), JSON.stringify([{ ...sim, ...credential }]));
-    await writeFile(at('key'), readableKey());
+    await writeFile(at('key'), makeSshKeyPair().privateKey);
     await writeFile(at('keys.json'), JSON.stringify({ default: 'key' }));
     const metricsAt = `127.0.0.1:${await getPort()}`;
     const env = {
@@ -175,14 +175,6 @@ export async function sdkOnlyBundle(name: string): Promise<string> {
   const quiet = () => undefined;
   const logger = { log: quiet, trace: quiet, debug: quiet, info: quiet, warn: console.warn, error: console.error };
   return (await bundleWorkflowCode({ workflowsPath, logger })).code;
-}
-
-/** ssh2 1.17 writes one key in some 250 so that it cannot read it back. */
-function readableKey(): string {
-  for (;;) {
-    const { private: key } = ssh2.utils.generateKeyPairSync('ed25519');
-    if (!(ssh2.utils.parseKey(key) instanceof Error)) return key;
-  }
 }
 
 async function countHeartbeats(url: string): Promise<number> {

@@ -11,9 +11,9 @@ import type {
   InstanceType,
   Provider,
 } from '../domain/provider.js';
+import { makeSshKeyPair, type SshKeyPair } from '../ssh-key-pair.js';
 import type { Account } from './account.js';
 import { NotConforming } from './check.js';
-import { type KeyPair, makeKeyPair } from './keys.js';
 import { chooseOffer, type Wanted } from './offer.js';
 import { patient } from './patience.js';
 import type { Recorder } from './recorder.js';
@@ -72,7 +72,7 @@ export class Scene {
   /** The client of most checks. */
   readonly provider: Provider;
   /** In this order: what goes by name where a vendor takes one key, what must get in besides, what user data adds. */
-  readonly keys = { caller: makeKeyPair(), worker: makeKeyPair(), script: makeKeyPair() };
+  readonly keys = { caller: makeSshKeyPair(), worker: makeSshKeyPair(), script: makeSshKeyPair() };
   readonly #wanted: Wanted;
   readonly #made = new Map<string, Promise<unknown>>();
   readonly #failed = new Map<string, unknown>();
@@ -183,7 +183,7 @@ export class Scene {
   }
 
   /** Waits until SSH lets this key in. @throws {NotConforming} with the class and the evidence. */
-  async enter(key: KeyPair): Promise<SshConnection> {
+  async enter(key: SshKeyPair): Promise<SshConnection> {
     const { publicAddress: host, sshPort: port, sshUser: user } = await this.running();
     if (!host) throw new NotConforming('the machine runs and get shows no public address');
     const target = {

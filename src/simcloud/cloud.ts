@@ -1,3 +1,4 @@
+import { makeSshKeyPair } from '../ssh-key-pair.js';
 import type { Addresses } from './addresses.js';
 import {
   type ImageSpec,
@@ -16,7 +17,7 @@ import type { Machine } from './machine.js';
 import { Machines, type MachinesParts, type MachinesSnapshot } from './machines.js';
 import { cutMachinePage, type Page } from './paging.js';
 import type { RateLimit } from './rate-limit.js';
-import { isPublicKey, makeHostKey } from './ssh-server.js';
+import { isPublicKey } from './ssh-server.js';
 import { outOfStock, type Quota, type QuotaSetting, type StockSetting } from './stock.js';
 import {
   type Account,
@@ -199,7 +200,7 @@ export class Cloud {
       address: lease.address,
       sshPort: lease.sshPort,
       privateAddress: `10.${(seq >> 16) & 255}.${(seq >> 8) & 255}.${seq & 255}`,
-      hostKey: makeHostKey(this.parts.hostKeyType),
+      hostKey: makeSshKeyPair(this.parts.hostKeyType).privateKey,
       services: readServices(spec.tags) ?? this.parts.services,
       behaviours: faults.behaviours,
       plans: [],

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
+import { makeSshKeyPair } from '../ssh-key-pair.js';
 import { type Catalog, type InstanceTypeSpec, typeNamed } from './catalog.js';
 import type { SimClock } from './clock.js';
 import type { FaultKind } from './fault-kinds.js';
 import type { Ledger } from './ledger.js';
 import { Machine, type MachineHost } from './machine.js';
-import { makeHostKey } from './ssh-server.js';
 import type { Stock } from './stock.js';
 import type { Account, HostKeyType, MachineRecord, Timing } from './types.js';
 
@@ -101,7 +101,7 @@ export class Machines {
       clock,
       timing: () => timing,
       instanceType: (record): InstanceTypeSpec => typeNamed(catalog, record.instanceType),
-      makeHostKey: () => makeHostKey(hostKeyType),
+      makeHostKey: () => makeSshKeyPair(hostKeyType).privateKey,
       takeStock: (record) => {
         stock.take(record.location, record.instanceType);
         record.holdsStock = true;

@@ -9,7 +9,6 @@ import ssh2, {
 } from 'ssh2';
 import { SSH_PORT } from './firewall.js';
 import { type Inside, type Io, runCommandLine } from './shell.js';
-import type { HostKeyType } from './types.js';
 
 export interface SshServerOptions {
   /** OpenSSH private key. */
@@ -139,26 +138,6 @@ function parsePublicKey(line: string): ParsedKey | undefined {
   const parsed = ssh2.utils.parseKey(line);
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
   return !key || key instanceof Error || key.isPrivateKey() ? undefined : key;
-}
-
-/** @returns a new private key in OpenSSH format. */
-export function makeHostKey(type: HostKeyType): string {
-  // ssh2 1.17 writes one ed25519 key in 250 that no one can read back (20 of 6,000 were malformed): then another.
-  for (;;) {
-    const { private: key } = generate(type);
-    if (!(ssh2.utils.parseKey(key) instanceof Error)) return key;
-  }
-}
-
-function generate(type: HostKeyType): { private: string } {
-  switch (type) {
-    case 'ed25519':
-      return ssh2.utils.generateKeyPairSync('ed25519');
-    case 'ecdsa':
-      return ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
-    case 'rsa':
-      return ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 });
-  }
 }
 
 /** The public half, as a known_hosts line would name it: `ssh-ed25519 AAAA…`. */

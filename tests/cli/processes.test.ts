@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import getPort from 'get-port';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { startSimcloud } from '../../src/simcloud/index.js';
-import { sshKey } from '../support/slipway.js';
+import { makeSshKeyPair } from '../../src/ssh-key-pair.js';
 import { collect, end, runCli, startCli, written } from './run-cli.js';
 
 /** The commands that start things, each as its user would run it. Whole processes: slow where others work beside us. */
@@ -59,7 +59,7 @@ describe.concurrent('slipway worker', PATIENT, () => {
     const at = await mkdtemp(join(folder, 'worker-'));
     const sim = { cloudCredRefId, provider: 'sim', apiUrl: `${cloud.url}/sim/v1`, apiKey: { env: 'SIM_KEY' } };
     await writeFile(join(at, 'credentials.json'), JSON.stringify([{ ...sim, pollIntervalMs: 100 }]));
-    await writeFile(join(at, 'key'), sshKey().privateKey);
+    await writeFile(join(at, 'key'), makeSshKeyPair().privateKey);
     await writeFile(join(at, 'keys.json'), JSON.stringify({ default: 'key' }));
     const health = { SLIPWAY_HEALTH_ADDRESS: `127.0.0.1:${await getPort()}` };
     const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), SLIPWAY_TASK_QUEUE: cloudCredRefId, ...health };
@@ -67,7 +67,7 @@ describe.concurrent('slipway worker', PATIENT, () => {
     const worker = startCli(['worker'], { env: { ...env, ...files, SIM_KEY: 'sim-key' } });
     const output = collect(worker);
     const offers = [{ cloudCredRefId, location: 'us-west-1', instanceType: 'gpu_1x_a10' }];
-    const request = { refId: randomUUID(), name: 'w', publicKey: sshKey().publicKey, offers };
+    const request = { refId: randomUUID(), name: 'w', publicKey: makeSshKeyPair().publicKey, offers };
     const input = JSON.stringify(request);
     const { code, stderr } = await runCli(['provision', '-f', '-', '--wait'], { env, input });
     expect({ code, stderr, log: output.stderr }).toMatchObject({ code: 0 });

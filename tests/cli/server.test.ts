@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { connectClient } from '../../src/client/index.js';
-import { sshKey } from '../support/slipway.js';
+import { makeSshKeyPair } from '../../src/ssh-key-pair.js';
 import { runCli } from './run-cli.js';
 
 /** Most of these wait for a deadline: at the same time. */
@@ -52,7 +52,7 @@ describe.concurrent('without a server', () => {
     const refId = `lonely-${randomUUID()}`;
     const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), SLIPWAY_TASK_QUEUE: refId };
     const offers = [{ cloudCredRefId: 'sim', location: 'us-west-1', instanceType: 'gpu_1x_a10' }];
-    const request = { refId, name: 'lonely', publicKey: sshKey().publicKey, offers };
+    const request = { refId, name: 'lonely', publicKey: makeSshKeyPair().publicKey, offers };
     const { code: requested } = await runCli(['provision', '-f', '-'], { env, input: JSON.stringify(request) });
     expect(requested).toBe(0);
     const { code, stderr } = await runCli(['show', refId], { env });

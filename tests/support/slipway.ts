@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import type { WorkerInterceptors } from '@temporalio/worker';
-import ssh2 from 'ssh2';
 import { inject } from 'vitest';
 import type { WatchTiming } from '../../src/activities/watch.js';
 import { SlipwayClient } from '../../src/client/client.js';
@@ -10,6 +9,7 @@ import type { InstanceRequestInput } from '../../src/domain/instance/index.js';
 import type { Journal } from '../../src/journal/index.js';
 import { createLogger, type Logger, type LogLevel } from '../../src/logging.js';
 import { type Simcloud, type SimcloudOptions, startSimcloud } from '../../src/simcloud/index.js';
+import { makeSshKeyPair } from '../../src/ssh-key-pair.js';
 import { installRuntime, type RunningWorker, startWorker } from '../../src/worker.js';
 
 export const CREDENTIAL = 'sim-main';
@@ -96,7 +96,7 @@ export async function openSlipway(options: SlipwayOptions = {}): Promise<TestSli
   };
 }
 
-export const workerKey = sshKey();
+export const workerKey = makeSshKeyPair();
 
 function testConfig(cloud: Simcloud, cloudCredRefId: string, taskQueue: string, options: SlipwayOptions): Config {
   const sim = { provider: 'sim', apiUrl: `${cloud.url}/sim/v1`, apiKey: 'sim-key', pollIntervalMs: 100 };
@@ -114,17 +114,7 @@ function testConfig(cloud: Simcloud, cloudCredRefId: string, taskQueue: string, 
   };
 }
 
-/** A fresh ed25519 pair in OpenSSH form. */
-export function sshKey(): { privateKey: string; publicKey: string } {
-  for (;;) {
-    const pair = ssh2.utils.generateKeyPairSync('ed25519');
-    // ssh2 1.17 writes one key in some 250 so that it cannot read it back.
-    if (!(ssh2.utils.parseKey(pair.private) instanceof Error))
-      return { privateKey: pair.private, publicKey: pair.public };
-  }
-}
-
-export const userKey = sshKey();
+export const userKey = makeSshKeyPair();
 
 /** A request that works, for one offer of the simulated cloud. */
 export function requestFor(slipway: TestSlipway, more: Partial<InstanceRequestInput> = {}): InstanceRequestInput {

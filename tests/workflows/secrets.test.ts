@@ -14,14 +14,15 @@ import { instanceWorkflowId, watchWorkflowId } from '../../src/domain/ids.js';
 import { openJournal } from '../../src/journal/index.js';
 import { createLogger } from '../../src/logging.js';
 import { type Simcloud, startSimcloud } from '../../src/simcloud/index.js';
+import { makeSshKeyPair } from '../../src/ssh-key-pair.js';
 import { startWorker } from '../../src/worker.js';
-import { installQuietRuntime, sshKey, userKey } from '../support/slipway.js';
+import { installQuietRuntime, userKey } from '../support/slipway.js';
 
 /** What must never be seen: planted where a real Slipway has them, and echoed back by the provider. */
 const API_KEY = `planted-key-${randomBytes(16).toString('hex')}`;
 const USER_DATA = `#!/bin/sh\nexport TOKEN=planted-user-data-${randomBytes(16).toString('hex')}\n`;
 const USER_DATA_BASE64 = Buffer.from(USER_DATA).toString('base64');
-const worker = sshKey();
+const worker = makeSshKeyPair();
 /** The middle of the private key, where no armour is. */
 const PRIVATE_KEY = worker.privateKey.split('\n').filter((line) => line.length > 60)[1] ?? 'no private key';
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
 import { connectClient, loadConnectionConfig, SlipwayClient } from '../../client/index.js';
 import { instanceWorkflowId, watchWorkflowId } from '../../domain/ids.js';
 import { DEFAULT_ACCOUNT, type Simcloud, startSimcloud } from '../../simcloud/index.js';
+import { makeSshKeyPair } from '../../ssh-key-pair.js';
 import { startDevServer } from '../../temporal/dev-server.js';
 import { say } from '../terminal.js';
 import { prepareServer } from '../worker-process.js';
@@ -84,10 +84,9 @@ async function embedded(folder: string, onClose: OnClose, onCrash: OnCrash) {
 }
 
 async function writeFiles(folder: string, credential: Record<string, unknown>) {
-  const workerKey = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'slipway-worker' });
-  const userKey = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'ann@demo' });
+  const workerKey = makeSshKeyPair('ed25519', 'slipway-worker');
   const at = (name: string) => join(folder, name);
-  await writeFile(at('worker_ed25519'), workerKey.private, { mode: 0o600 });
+  await writeFile(at('worker_ed25519'), workerKey.privateKey, { mode: 0o600 });
   await writeFile(at('ssh-keys.json'), JSON.stringify({ default: 'worker_ed25519' }));
   await writeFile(at('credentials.json'), JSON.stringify([credential]), { mode: 0o600 });
   return {
@@ -96,6 +95,6 @@ async function writeFiles(folder: string, credential: Record<string, unknown>) {
       SLIPWAY_SSH_KEYS: at('ssh-keys.json'),
       SLIPWAY_JOURNAL_URL: at('journal.db'),
     },
-    user: { publicKey: userKey.public, privateKey: userKey.private },
+    user: makeSshKeyPair('ed25519', 'ann@demo'),
   };
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import ssh2 from 'ssh2';
+import { makeSshKeyPair } from '../../ssh-key-pair.js';
 import { readJsonFile } from '../json-file.js';
 import type { DevHome, DevState } from './home.js';
 
@@ -10,8 +10,8 @@ export const DEV_CREDENTIAL = 'sim-main';
 /** What is made once and then belongs to the user: two key pairs, and a request to try. */
 export async function makeFiles(home: DevHome): Promise<void> {
   await mkdir(home.folder, { recursive: true });
-  await makeKeyPair(home.workerKey, 'slipway-worker');
-  const publicKey = await makeKeyPair(home.userKey, 'slipway-dev');
+  await writeKeyPair(home.workerKey, 'slipway-worker');
+  const publicKey = await writeKeyPair(home.userKey, 'slipway-dev');
   await writeOnce(home.sshKeys, toJson({ default: basename(home.workerKey) }));
   await writeOnce(home.request, toJson(exampleRequest(publicKey)));
 }
@@ -29,11 +29,11 @@ function exampleRequest(publicKey: string) {
 }
 
 /** @returns the public key, in OpenSSH form. */
-async function makeKeyPair(path: string, comment: string): Promise<string> {
+async function writeKeyPair(path: string, comment: string): Promise<string> {
   if (!existsSync(path)) {
-    const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment });
-    await writeFile(`${path}.pub`, `${pair.public}\n`);
-    await writeFile(path, pair.private, { mode: 0o600 });
+    const pair = makeSshKeyPair('ed25519', comment);
+    await writeFile(`${path}.pub`, `${pair.publicKey}\n`);
+    await writeFile(path, pair.privateKey, { mode: 0o600 });
   }
   return (await readFile(`${path}.pub`, 'utf8')).trim();
 }

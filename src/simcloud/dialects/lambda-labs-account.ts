@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { makeSshKeyPair } from '../../ssh-key-pair.js';
 import type { Cloud } from '../cloud.js';
 import { CloudError, invalid } from '../errors.js';
 import { parse } from '../parse.js';
-import { isPublicKey, makeHostKey, toPublicHostKey } from '../ssh-server.js';
+import { isPublicKey, toPublicHostKey } from '../ssh-server.js';
 import type { Account, NewFirewallRule, NewFirewallRules } from '../types.js';
 import { addKeyBody, type LambdaRule } from './lambda-labs-schemas.js';
 
@@ -46,7 +47,7 @@ export function addKey(cloud: Cloud, body: unknown, account: Account): LambdaKey
   const shelf = shelfOf(cloud, account);
   if (shelf.keys.some((key) => key.name === name)) invalid('name', 'an SSH key with this name already exists');
   if (given !== undefined && !isPublicKey(given)) invalid('public_key', 'not a public key in OpenSSH format');
-  const privateKey = given === undefined ? makeHostKey('ed25519') : undefined;
+  const privateKey = given === undefined ? makeSshKeyPair().privateKey : undefined;
   const key = {
     id: randomBytes(16).toString('hex'),
     name,
