@@ -8,7 +8,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
 } from '@temporalio/client';
-import { type CloudCredRefId, instanceWorkflowId, type RefId, watchWorkflowId } from '../domain/ids.js';
+import { type CloudCredRefId, instanceWorkflowId, type RefId, watchedAccount, watchWorkflowId } from '../domain/ids.js';
 import {
   type CommandName,
   type InstanceEvent,
@@ -23,11 +23,11 @@ import {
 import type { StrayDebts } from '../domain/stray-debt.js';
 import type { Journal, JournalEntry } from '../journal/index.js';
 import type { CommandInputs, EventsPage, Recorded } from '../workflows/messages.js';
-import { type CleanupDebt, type DebtFilter, debtsOf, isOfInstances, strayDebtsOf } from './debts.js';
+import { type CleanupDebt, type DebtFilter, debtsOf, isOfInstances, strayDebtsOf, tellDebts } from './debts.js';
 import { SlipwayError } from './errors.js';
 import { toSlipwayError } from './failures.js';
 import { type FollowEventsOptions, followEvents } from './follow.js';
-import { type ListedInstance, type ListFilter, toListed, toQuery } from './instances.js';
+import { type ListedInstance, type ListFilter, toListed, toQuery, toWatchQuery } from './instances.js';
 import { startInstance } from './start.js';
 
 export interface SlipwayClientOptions {
@@ -268,29 +268,39 @@ export class SlipwayClient {
   /**
    * What may bill and is not proved gone, oldest first: of all instances, and of those that are over and whose machine
    * arrived later. The latter have no phase, provider or error kind to be asked for by.
+   * @throws {SlipwayError} Unreachable when one of them does not answer: `details.debts` has what the others told.
    */
   async debts(filter: DebtFilter = {}): Promise<CleanupDebt[]> {
-    const owing = await this.list({ ...filter, cleanupDebt: true });
-    const views = await Promise.all(owing.map(({ refId }) => this.describe(refId)));
-    const strays = isOfInstances(filter) ? [] : await this.strayDebts(filter.cloudCredRefId);
+    const [owing, accounts] = await Promise.all([
+      this.list({ ...filter, cleanupDebt: true }),
+      isOfInstances(filter) ? [] : this.watchedAccounts(filter.cloudCredRefId),
+    ]);
     const now = Date.now();
-    return [
-      ...views.flatMap((view) => debtsOf(view, now)),
-      ...strays.flatMap((all) => strayDebtsOf(all, filter, now)),
-    ].sort((a, b) => (a.since < b.since ? -1 : 1));
+    return await tellDebts([
+      ...owing.map(({ refId }) => ({
+        whose: `instance ${refId}`,
+        told: this.describe(refId).then((view) => debtsOf(view, now)),
+      })),
+      ...accounts.map((account) => ({
+        whose: `account ${account}`,
+        told: this.strayDebts(account).then((strays) => strayDebtsOf(strays, filter, now)),
+      })),
+    ]);
   }
 
-  /** As each account's watch keeps them. */
-  private async strayDebts(cloudCredRefId?: CloudCredRefId): Promise<StrayDebts[]> {
-    const query = `WorkflowType = 'watch' AND ExecutionStatus = 'Running' AND TaskQueue = '${this.taskQueue}'`;
+  private async watchedAccounts(only?: CloudCredRefId): Promise<CloudCredRefId[]> {
+    const query = toWatchQuery(this.taskQueue, only);
     return await this.timely('', async () => {
-      const asked: Promise<StrayDebts>[] = [];
-      for await (const { workflowId } of this.workflows.list({ query })) {
-        if (cloudCredRefId !== undefined && workflowId !== watchWorkflowId(cloudCredRefId)) continue;
-        asked.push(this.workflows.getHandle(workflowId).query<StrayDebts>('strayDebts'));
-      }
-      return await Promise.all(asked);
+      const accounts: CloudCredRefId[] = [];
+      for await (const { workflowId } of this.workflows.list({ query })) accounts.push(watchedAccount(workflowId));
+      return accounts;
     });
+  }
+
+  /** As the account's watch keeps them. */
+  private async strayDebts(account: CloudCredRefId): Promise<StrayDebts> {
+    const handle = this.workflows.getHandle(watchWorkflowId(account));
+    return await this.timely('', () => handle.query<StrayDebts>('strayDebts'));
   }
 
   /** Any command by its name, as the CLI sends them. Without a requestId a fresh one is made. */

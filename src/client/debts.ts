@@ -4,6 +4,7 @@ import type { Debt, InstanceView } from '../domain/instance/index.js';
 import { costOver, type Money } from '../domain/money.js';
 import { type Offer, offerId } from '../domain/placement/offer.js';
 import type { StrayDebts } from '../domain/stray-debt.js';
+import { SlipwayError } from './errors.js';
 import type { ListFilter } from './instances.js';
 
 export type DebtFilter = Omit<ListFilter, 'cleanupDebt'>;
@@ -37,6 +38,32 @@ export function strayDebtsOf(debts: StrayDebts, filter: DebtFilter, now: number)
       return location === (filter.location ?? location) && instanceType === (filter.instanceType ?? instanceType);
     })
     .map((debt) => toCleanupDebt(debt.refId, debt, now));
+}
+
+/** One who may owe, and the answer. */
+interface Asked {
+  whose: string;
+  told: Promise<CleanupDebt[]>;
+}
+
+/**
+ * All answers as one list, oldest first.
+ * @throws {SlipwayError} Unreachable when some give none: it names them, and has the list of the others.
+ */
+export async function tellDebts(asked: readonly Asked[]): Promise<CleanupDebt[]> {
+  const answers = await Promise.allSettled(asked.map(({ told }) => told));
+  const debts = answers
+    .flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+    .sort((a, b) => (a.since < b.since ? -1 : 1));
+  const refusals = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as unknown] : []));
+  const [bug] = refusals.filter((reason) => !(reason instanceof SlipwayError) || reason.kind !== 'Unreachable');
+  if (bug) throw bug;
+  if (refusals.length === 0) return debts;
+  const silent = asked.filter((_, index) => answers[index]?.status === 'rejected').map(({ whose }) => whose);
+  const message =
+    `No worker answered in time for ${silent.length} of ${asked.length}: ${silent.join(', ')}. ` +
+    'What they owe is not in the list. Is a worker running on their task queue (slipway worker)?';
+  throw new SlipwayError('Unreachable', message, { debts }, refusals[0]);
 }
 
 /** Does the filter ask for something that only an instance has? */

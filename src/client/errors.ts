@@ -1,5 +1,6 @@
 import type { RefusalKind } from '../domain/errors.js';
 import type { InstanceView, RequestIssue } from '../domain/instance/index.js';
+import type { CleanupDebt } from './debts.js';
 
 /** What a call of the client can end in. `kind` is stable; messages are for people. */
 export type ClientErrorKind = RefusalKind | 'InvalidRequest' | 'NotSupported' | 'Unreachable' | 'WaitTimeout' | 'Stuck';
@@ -16,6 +17,8 @@ export class SlipwayError extends Error {
       issues?: RequestIssue[];
       /** WaitTimeout and Stuck: where it stands instead. */
       view?: InstanceView;
+      /** Unreachable, of `debts`: what those told that did answer. */
+      debts?: CleanupDebt[];
     } = {},
     cause?: unknown,
   ) {

@@ -1,5 +1,13 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { INSTANCE_WORKFLOW_PREFIX, type IsoTime, instanceWorkflowId, type RefId, toIsoTime } from '../domain/ids.js';
+import {
+  type CloudCredRefId,
+  INSTANCE_WORKFLOW_PREFIX,
+  type IsoTime,
+  instanceWorkflowId,
+  type RefId,
+  toIsoTime,
+  watchWorkflowId,
+} from '../domain/ids.js';
 import type { Phase } from '../domain/instance/index.js';
 import { PHASES } from '../domain/instance/phase.js';
 import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.js';
@@ -86,6 +94,14 @@ export function toQuery(filter: ListFilter): string {
     if (value !== undefined) conditions.push(`${attribute} = ${quote(field, value)}`);
   }
   if (filter.cleanupDebt) conditions.push(`${SEARCH_ATTRIBUTES.cleanupDebt} = 'open'`);
+  return conditions.join(' AND ');
+}
+
+/** A visibility query: the watches of all accounts on a task queue, or that of one. */
+export function toWatchQuery(taskQueue: string, cloudCredRefId?: CloudCredRefId): string {
+  const conditions = ["WorkflowType = 'watch'", "ExecutionStatus = 'Running'", `TaskQueue = '${taskQueue}'`];
+  if (cloudCredRefId !== undefined)
+    conditions.push(`WorkflowId = ${quote('cloudCredRefId', watchWorkflowId(cloudCredRefId))}`);
   return conditions.join(' AND ');
 }
 

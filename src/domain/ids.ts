@@ -38,7 +38,14 @@ export const INSTANCE_WORKFLOW_PREFIX = 'instance/';
 
 /** The workflow that watches one provider account. */
 export function watchWorkflowId(cloudCredRefId: CloudCredRefId): string {
-  return `watch/${cloudCredRefId}`;
+  return `${WATCH_WORKFLOW_PREFIX}${cloudCredRefId}`;
+}
+
+const WATCH_WORKFLOW_PREFIX = 'watch/';
+
+/** The account that a watch's workflow is about: `watchWorkflowId` undone. */
+export function watchedAccount(workflowId: string): CloudCredRefId {
+  return workflowId.slice(WATCH_WORKFLOW_PREFIX.length);
 }
 
 /**

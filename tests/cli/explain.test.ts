@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { EXIT } from '../../src/cli/exit-codes.js';
 import type { CleanupDebt } from '../../src/client/index.js';
-import { openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
+import { SEARCH_ATTRIBUTES, type SearchAttributeName } from '../../src/domain/search-attributes.js';
+import { credentialOf, openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
 import { runCli } from './run-cli.js';
 
 let slipway: TestSlipway;
@@ -13,6 +16,8 @@ beforeAll(async () => {
 afterAll(() => slipway?.close());
 
 const run = (...args: string[]) => runCli(args, { env });
+/** Of our account alone: other tests run on the same server. */
+const debt = (...more: string[]) => run('debt', '--credential', credentialOf(slipway), ...more);
 
 describe('an operator at three in the morning', () => {
   it('reads every fact in a row, and in one paragraph why an instance is parked and what helps', async () => {
@@ -56,20 +61,59 @@ describe('an operator at three in the morning', () => {
     await slipway.client.terminate(refId);
     await vi.waitFor(
       async () => {
-        const { stdout } = await run('debt', '--json');
+        const { stdout } = await debt('--json');
         expect(JSON.parse(stdout) as CleanupDebt[]).toMatchObject([{ refId, cloudId, cause: 'undeleted' }]);
       },
       { timeout: 30_000 },
     );
-    const { stdout } = await run('debt');
+    const { stdout } = await debt();
     expect(stdout).toContain(cloudId);
     expect(stdout).toMatch(/0\.75 USD/);
 
     await slipway.cloud.control.removeFaults(id);
     await slipway.client.retry(refId);
     await slipway.client.waitFor(refId, 'terminated');
-    await vi.waitFor(async () => expect(JSON.parse((await run('debt', '--json')).stdout)).toEqual([]), {
+    await vi.waitFor(async () => expect(JSON.parse((await debt('--json')).stdout)).toEqual([]), {
       timeout: 20_000,
     });
   });
+
+  it('reads in `debt` what others owe, though the worker of one does not answer, and who that is', async () => {
+    const refId = `owing-${randomUUID().slice(0, 8)}`;
+    const fault = await slipway.cloud.control.addFault({
+      operation: 'terminate',
+      kind: 'terminate-refused',
+      times: 'always',
+      match: { tag: { refId } },
+    });
+    await slipway.client.provision(requestFor(slipway, { refId, policy: { toTerminated: '1s' } }));
+    const { cloudId } = await slipway.client.waitFor(refId, 'ready');
+    await slipway.client.terminate(refId);
+    const silent = `silent-${refId}`;
+    const pair = (name: SearchAttributeName, value: string) => ({
+      key: defineSearchAttributeKey(name, 'KEYWORD'),
+      value,
+    });
+    const handle = await slipway.temporal.workflow.start('instance', {
+      workflowId: `instance/${silent}`,
+      taskQueue: 'where-nobody-listens',
+      typedSearchAttributes: [
+        pair(SEARCH_ATTRIBUTES.credential, credentialOf(slipway)),
+        pair(SEARCH_ATTRIBUTES.cleanupDebt, 'open'),
+      ],
+    });
+    try {
+      const owes = async () => (await slipway.client.describe(refId)).cleanupDebt.length > 0;
+      await vi.waitFor(async () => expect(await owes()).toBe(true), { timeout: 30_000 });
+      const { code, stdout, stderr } = await debt('--json');
+      expect(JSON.parse(stdout)).toMatchObject([{ refId, cloudId }]);
+      expect(stderr).toContain(`1 of 3: instance ${silent}`);
+      expect(code).toBe(EXIT.unreachable);
+    } finally {
+      await handle.terminate('a test');
+      await slipway.cloud.control.removeFaults(fault.id);
+    }
+    await slipway.client.retry(refId);
+    await slipway.client.waitFor(refId, 'terminated');
+  }, 120_000);
 });

@@ -1,7 +1,7 @@
 import { expect, vi } from 'vitest';
 import type { InstanceEvent, InstanceRequestInput, InstanceView, Phase } from '../../src/domain/instance/index.js';
 import type { LedgerLine, NewFault } from '../../src/simcloud/index.js';
-import { requestFor, type TestSlipway } from './slipway.js';
+import { requestFor, type TestSlipway, workerKey } from './slipway.js';
 
 /** A fault without its match: it strikes this instance only, so that tests may share a cloud and run side by side. */
 export type OwnFault = NewFault & { match?: NewFault['match'] };
@@ -87,4 +87,16 @@ export async function proveGone(life: Life): Promise<InstanceView> {
   expect(over.terminated).toBeDefined();
   expect(await life.live()).toEqual([]);
   return over;
+}
+
+/** What simcloud's own API makes of a request that Slipway never sent. */
+export async function createByHand({ cloud }: TestSlipway, tags: Record<string, string>): Promise<string> {
+  const place = { location: 'us-west-1', instanceType: 'gpu_1x_a10' };
+  const response = await fetch(`${cloud.url}/sim/v1/instances`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer sim-key', 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'hand', ...place, publicKeys: [workerKey.publicKey], tags }),
+  });
+  const { instance } = (await response.json()) as { instance: { id: string } };
+  return instance.id;
 }

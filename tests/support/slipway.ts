@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import type { WorkerInterceptors } from '@temporalio/worker';
 import { inject } from 'vitest';
-import type { WatchTiming } from '../../src/activities/watch.js';
+import type { WatchTiming } from '../../src/activities/watch/index.js';
 import { SlipwayClient } from '../../src/client/client.js';
 import type { Config } from '../../src/config.js';
+import { watchWorkflowId } from '../../src/domain/ids.js';
 import type { InstanceRequestInput } from '../../src/domain/instance/index.js';
 import type { Journal } from '../../src/journal/index.js';
 import { createLogger, type Logger, type LogLevel } from '../../src/logging.js';
@@ -132,7 +133,15 @@ export function credentialNamed(slipway: TestSlipway, name: string): string {
   return `${name}-${slipway.taskQueue}`;
 }
 
+export function credentialOf({ config }: TestSlipway): string {
+  return config.credentials[0]?.cloudCredRefId ?? CREDENTIAL;
+}
+
+/** The workflow that watches its account. */
+export function watcherOf(slipway: TestSlipway) {
+  return slipway.temporal.workflow.getHandle(watchWorkflowId(credentialOf(slipway)));
+}
+
 export function offerAt(slipway: TestSlipway, location = 'us-west-1', instanceType = 'gpu_1x_a10') {
-  const [credential] = slipway.config.credentials;
-  return { cloudCredRefId: credential?.cloudCredRefId ?? CREDENTIAL, location, instanceType };
+  return { cloudCredRefId: credentialOf(slipway), location, instanceType };
 }

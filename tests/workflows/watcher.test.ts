@@ -3,17 +3,17 @@ import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { toApplicationFailure } from '../../src/activities/failure.js';
 import { ProviderError } from '../../src/domain/errors.js';
-import { watchWorkflowId } from '../../src/domain/ids.js';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.js';
 import { brokenTasks, historyOf } from '../support/history.js';
-import { begin, endAndProve, type Life, lifeOf } from '../support/lives.js';
+import { begin, createByHand, endAndProve, type Life, lifeOf } from '../support/lives.js';
 import {
+  credentialOf,
   offerAt,
   openSlipway,
   requestFor,
   type SlipwayOptions,
   type TestSlipway,
-  workerKey,
+  watcherOf,
 } from '../support/slipway.js';
 
 const QUICK = { settledIntervalMs: 100, alertMs: 300, idleAfterMs: 500, strayGraceMs: 300 };
@@ -27,21 +27,7 @@ async function withSlipway(options: SlipwayOptions, test: (slipway: TestSlipway)
   }
 }
 
-const credentialOf = ({ config }: TestSlipway) => config.credentials[0]?.cloudCredRefId ?? '';
-const watcherOf = (slipway: TestSlipway) => slipway.temporal.workflow.getHandle(watchWorkflowId(credentialOf(slipway)));
 const listings = async ({ cloud }: TestSlipway) => (await cloud.control.report()).calls.byOperation.list ?? 0;
-
-/** What simcloud's own API makes of a request that Slipway never sent. */
-async function createByHand({ cloud }: TestSlipway, tags: Record<string, string>): Promise<string> {
-  const place = { location: 'us-west-1', instanceType: 'gpu_1x_a10' };
-  const response = await fetch(`${cloud.url}/sim/v1/instances`, {
-    method: 'POST',
-    headers: { authorization: 'Bearer sim-key', 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'hand', ...place, publicKeys: [workerKey.publicKey], tags }),
-  });
-  const { instance } = (await response.json()) as { instance: { id: string } };
-  return instance.id;
-}
 
 const isLive = async ({ cloud }: TestSlipway, id: string) =>
   (await cloud.control.ledger()).find((line) => line.id === id)?.isLive;
