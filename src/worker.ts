@@ -10,7 +10,7 @@ import { createActivities } from './activities/index.js';
 import { BootTimes } from './activities/journal/boot-times.js';
 import { FactKeeper, type FactKeeperOptions } from './activities/journal/fact-keeper.js';
 import { journaling } from './activities/journal/interceptor.js';
-import type { WatchTiming } from './activities/watch.js';
+import type { WatchTiming } from './activities/watch/index.js';
 import { findBastions } from './adapters/bastion.js';
 import { createProviders, getProvider } from './adapters/registry.js';
 import type { Config } from './config.js';

@@ -8,8 +8,8 @@ import { RefusalMemory } from './refusals.js';
 import { SharedListing } from './shared-listing.js';
 import { type BastionOf, type SshKeys, slipwayPublicKey, sshActivities } from './ssh.js';
 import type { Activities } from './types.js';
-import { type WatchTiming, watchActivities } from './watch.js';
-import { WatcherRegistry } from './watchers.js';
+import { type WatchTiming, watchActivities } from './watch/index.js';
+import { WatcherRegistry } from './watch/watchers.js';
 
 export type { Activities } from './types.js';
 

@@ -1,11 +1,11 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
-import type { FailureFact } from '../domain/errors.js';
-import { type CloudId, instanceWorkflowId, toEpochMs, toIsoTime, watchWorkflowId } from '../domain/ids.js';
-import { type CloudInstance, offerOf, type Provider } from '../domain/provider.js';
-import type { StrayDebt } from '../domain/stray-debt.js';
-import { toFact } from './failure.js';
-import { isLive } from './observation.js';
+import type { FailureFact } from '../../domain/errors.js';
+import { type CloudId, instanceWorkflowId, toEpochMs, toIsoTime, watchWorkflowId } from '../../domain/ids.js';
+import { type CloudInstance, offerOf, type Provider } from '../../domain/provider.js';
+import type { StrayDebt } from '../../domain/stray-debt.js';
+import { toFact } from '../failure.js';
+import { isLive } from '../observation.js';
 
 /** A live machine with our identity that no open workflow claims. Times are epoch ms. */
 export interface Stray {

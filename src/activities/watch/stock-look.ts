@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
-import type { CloudCredRefId, OfferId } from '../domain/ids.js';
-import { offerId } from '../domain/placement/offer.js';
-import type { InstanceType, Provider } from '../domain/provider.js';
-import { toFact } from './failure.js';
-import type { RefusalMemory } from './refusals.js';
-import type { Watchfulness } from './types.js';
+import type { CloudCredRefId, OfferId } from '../../domain/ids.js';
+import { offerId } from '../../domain/placement/offer.js';
+import type { InstanceType, Provider } from '../../domain/provider.js';
+import { toFact } from '../failure.js';
+import type { RefusalMemory } from '../refusals.js';
+import type { Watchfulness } from '../types.js';
 
 /** What the watches of one account know of its stock. */
 export interface StockMemory {

@@ -1,7 +1,7 @@
 import { type Client, defaultPayloadConverter } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { type CloudCredRefId, watchWorkflowId } from '../domain/ids.js';
-import type { Watchfulness } from './types.js';
+import { type CloudCredRefId, watchWorkflowId } from '../../domain/ids.js';
+import type { Watchfulness } from '../types.js';
 
 /** The running watcher of one account, in this process. */
 interface LocalWatcher {
