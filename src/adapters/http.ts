@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { redact } from '../redact.js';
 import { connectionCode, HttpFailure, sentBefore } from './http-failure.js';
 import { LeftQueue, type Priority, RateLimiter, type RateLimits } from './rate-limiter.js';
+import type { UnchangedPages } from './unchanged.js';
 
 /*
  * What every REST adapter shares: one client per credential.
@@ -48,6 +49,8 @@ export interface HttpRequest<T> {
   body?: unknown;
   /** What the answer must look like; absent: nobody reads it. */
   reply?: z.ZodType<T>;
+  /** For a long listing: a text that was read before is not read again. */
+  unchanged?: UnchangedPages;
   priority: Priority;
   isCreate?: boolean;
   /** Values of this body that must not be seen in an error, such as user data. */
@@ -226,19 +229,24 @@ export function toRetryAfterMs(header: string | null, now: number): number | und
 
 function readAnswer<T>(request: HttpRequest<T>, response: Response, head: Head, text: string): HttpReply<T> {
   const { requestId } = head;
-  const json = parseJson(text);
   const fail = (reason: 'status' | 'unreadable', why: string): HttpFailure => {
+    const json = parseJson(text);
     const body = json === undefined ? text : json;
     const facts = { ...head, reason, sent: 'maybe', body } as const;
     return new HttpFailure(`${about(request)} ${why}`, facts, undefined, concealed(request));
   };
   if (!response.ok) throw fail('status', `answered ${head.status}`);
-  if (!request.reply) return { value: undefined as T, ...(requestId && { requestId }) };
-  if (json === undefined) throw fail('unreadable', `answered ${head.status} without JSON`);
-  const parsed = request.reply.safeParse(json);
-  if (parsed.success) return { value: parsed.data, ...(requestId && { requestId }) };
-  const fields = parsed.error.issues.map(({ path }) => path.join('.') || 'the whole').slice(0, 5);
-  throw fail('unreadable', `answered ${head.status}, unreadable at ${fields.join(', ')}`);
+  const { reply, unchanged } = request;
+  if (!reply) return { value: undefined as T, ...(requestId && { requestId }) };
+  const read = (): T => {
+    const json = parseJson(text);
+    if (json === undefined) throw fail('unreadable', `answered ${head.status} without JSON`);
+    const parsed = reply.safeParse(json);
+    if (parsed.success) return parsed.data;
+    const fields = parsed.error.issues.map(({ path }) => path.join('.') || 'the whole').slice(0, 5);
+    throw fail('unreadable', `answered ${head.status}, unreadable at ${fields.join(', ')}`);
+  };
+  return { value: unchanged ? unchanged.get(text, read) : read(), ...(requestId && { requestId }) };
 }
 
 function parseJson(text: string): unknown {

@@ -18,6 +18,7 @@ import { LaunchQueue } from '../launch-queue.js';
 import { collectPages } from '../pages.js';
 import type { Priority } from '../rate-limiter.js';
 import { type HeldKey, type KeyStore, type KeyTiming, type KeyUser, SshKeys } from '../ssh-keys.js';
+import { perObject } from '../unchanged.js';
 import { keptOut } from './account-firewall.js';
 import type { LambdaClient, LambdaInstance } from './client.js';
 import { type Asked, isLaunchRefusal, judge, type Operation } from './errors.js';
@@ -57,6 +58,7 @@ export class LambdaProvider implements Provider {
   readonly #client: LambdaClient;
   readonly #setting: Setting;
   readonly #queue: LaunchQueue;
+  readonly #toListed = perObject((instance: LambdaInstance) => toCloudInstance(instance, this.#setting));
 
   constructor(client: LambdaClient, { cloudCredRefId, sshPort, limits, keyTiming }: LambdaProviderOptions) {
     this.#client = client;
@@ -197,7 +199,7 @@ export class LambdaProvider implements Provider {
     });
     this.sshKeys.afterListing(all.map(toKeyUser), startedAt);
     return all
-      .map((instance) => toCloudInstance(instance, this.#setting))
+      .map(this.#toListed)
       .filter(({ refId, cloudCredRefId }) => refId !== undefined && cloudCredRefId === this.cloudCredRefId);
   }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type HttpClient, type HttpReply, pathOf } from '../http.js';
 import type { Priority } from '../rate-limiter.js';
 import type { StoredKey } from '../ssh-keys.js';
+import { UnchangedPages } from '../unchanged.js';
 
 /*
  * Lambda Cloud API 1.10.0: one function per endpoint that we use; answers are parsed, not cast.
@@ -88,6 +89,7 @@ export interface LambdaLaunchBody {
 
 export class LambdaClient {
   readonly #http: HttpClient;
+  readonly #unchanged = new UnchangedPages();
 
   constructor(http: HttpClient) {
     this.#http = http;
@@ -113,7 +115,9 @@ export class LambdaClient {
 
   /** The whole account: there are no pages and no filters. */
   async listInstances(priority: Priority, signal: AbortSignal): Promise<LambdaInstance[]> {
-    const request = { method: 'GET', path: '/instances', reply: instancesReply, priority } as const;
+    this.#unchanged.begin();
+    const unchanged = this.#unchanged;
+    const request = { method: 'GET', path: '/instances', reply: instancesReply, unchanged, priority } as const;
     return (await this.#http.send(request, signal)).value.data;
   }
 

@@ -18,6 +18,7 @@ import { LaunchQueue } from '../launch-queue.js';
 import { collectPages } from '../pages.js';
 import type { Priority } from '../rate-limiter.js';
 import { type HeldKey, type KeyStore, type KeyTiming, type KeyUser, SshKeys } from '../ssh-keys.js';
+import { perObject } from '../unchanged.js';
 import type { ShadeformClient, ShadeInstance, ShadeInstanceType } from './client.js';
 import { isCreateRefusal, isNameTaken, judge, type Operation } from './errors.js';
 import {
@@ -59,6 +60,7 @@ export class ShadeformProvider implements Provider {
   readonly sshKeys: SshKeys;
   readonly #client: ShadeformClient;
   readonly #queue: LaunchQueue;
+  readonly #toListed = perObject(toCloudInstance);
 
   constructor(client: ShadeformClient, { cloudCredRefId, limits, keyTiming }: ShadeformProviderOptions) {
     this.#client = client;
@@ -207,7 +209,7 @@ export class ShadeformProvider implements Provider {
     });
     this.sshKeys.afterListing(all.map(toKeyUser), startedAt);
     return all
-      .map(toCloudInstance)
+      .map(this.#toListed)
       .filter(({ refId, cloudCredRefId }) => refId !== undefined && cloudCredRefId === this.cloudCredRefId);
   }
 

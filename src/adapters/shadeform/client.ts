@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type HttpClient, type HttpReply, pathOf } from '../http.js';
 import type { Priority } from '../rate-limiter.js';
 import type { StoredKey } from '../ssh-keys.js';
+import { UnchangedPages } from '../unchanged.js';
 
 /*
  * Shadeform API v1: one function per endpoint that we use; answers are parsed, not cast. Lenient in what is there,
@@ -86,6 +87,7 @@ export interface ShadeCreateBody {
 
 export class ShadeformClient {
   readonly #http: HttpClient;
+  readonly #unchanged = new UnchangedPages();
 
   constructor(http: HttpClient) {
     this.#http = http;
@@ -111,7 +113,9 @@ export class ShadeformClient {
 
   /** The whole account but what is deleted: there are no pages and no filters. */
   async listInstances(priority: Priority, signal: AbortSignal): Promise<ShadeInstance[]> {
-    const request = { method: 'GET', path: '/instances', reply: instancesReply, priority } as const;
+    this.#unchanged.begin();
+    const unchanged = this.#unchanged;
+    const request = { method: 'GET', path: '/instances', reply: instancesReply, unchanged, priority } as const;
     return (await this.#http.send(request, signal)).value.instances;
   }
 

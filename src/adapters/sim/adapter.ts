@@ -18,6 +18,7 @@ import { HttpFailure } from '../http-failure.js';
 import { collectPages } from '../pages.js';
 import type { Priority } from '../rate-limiter.js';
 import { changeRules } from '../rule-changes.js';
+import { perObject, UnchangedPages } from '../unchanged.js';
 import type { SimClient, SimInstance } from './client.js';
 import { isCreateRefusal, judge, judgeAction } from './errors.js';
 import { ruleDifference, toCloudInstance, toCreateBody, toInstanceType, toSimSize, withIdentity } from './mapping.js';
@@ -41,6 +42,8 @@ export class SimProvider implements Provider {
   readonly capabilities: readonly Capability[];
   readonly limits: ProviderLimits;
   readonly #client: SimClient;
+  readonly #unchanged = new UnchangedPages();
+  readonly #toListed = perObject((instance: SimInstance) => toCloudInstance(instance, this.capabilities));
 
   constructor(client: SimClient, { cloudCredRefId, capabilities, limits }: SimProviderOptions) {
     this.#client = client;
@@ -89,7 +92,9 @@ export class SimProvider implements Provider {
   async listInstances(signal: AbortSignal): Promise<CloudInstance[]> {
     return this.#perform('listInstances', this.cloudCredRefId, async () => {
       const tag = `${IDENTITY_TAGS.cloudCredRefId}=${this.cloudCredRefId}`;
-      return (await this.#listByTag(tag, 'read', signal)).filter(({ refId }) => refId !== undefined);
+      this.#unchanged.begin();
+      const all = await this.#listByTag(tag, 'read', signal, this.#unchanged);
+      return all.filter(({ refId }) => refId !== undefined);
     });
   }
 
@@ -207,16 +212,19 @@ export class SimProvider implements Provider {
   }
 
   /** Whole or an error, and this credential's only: the filter may be ignored, and two credentials share an account. */
-  async #listByTag(tag: string, priority: Priority, signal: AbortSignal): Promise<CloudInstance[]> {
+  async #listByTag(
+    tag: string,
+    priority: Priority,
+    signal: AbortSignal,
+    unchanged?: UnchangedPages,
+  ): Promise<CloudInstance[]> {
     const all = await collectPages<SimInstance>({
       provider: ID,
       operation: 'listInstances',
-      getPage: (pageToken) => this.#client.listInstances({ tag, pageToken }, priority, signal),
+      getPage: (pageToken) => this.#client.listInstances({ tag, pageToken }, priority, signal, unchanged),
       idOf: ({ id }) => id,
     });
-    return all
-      .map((instance) => toCloudInstance(instance, this.capabilities))
-      .filter(({ cloudCredRefId }) => cloudCredRefId === this.cloudCredRefId);
+    return all.map(this.#toListed).filter(({ cloudCredRefId }) => cloudCredRefId === this.cloudCredRefId);
   }
 
   async #perform<T>(operation: Operation, about: string | undefined, work: () => Promise<T>): Promise<T> {

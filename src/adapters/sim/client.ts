@@ -3,6 +3,7 @@ import type { FirewallRule, FirewallRules } from '../../domain/firewall.js';
 import type { Size } from '../../domain/size.js';
 import { type HttpClient, type HttpReply, pathOf } from '../http.js';
 import type { Priority } from '../rate-limiter.js';
+import type { UnchangedPages } from '../unchanged.js';
 
 /*
  * Simcloud's own dialect: one function per endpoint; answers are parsed, not cast.
@@ -124,8 +125,9 @@ export class SimClient {
     query: { tag: string; pageToken?: string },
     priority: Priority,
     signal: AbortSignal,
+    unchanged?: UnchangedPages,
   ): Promise<Page<SimInstance>> {
-    const request = { method: 'GET', path: '/instances', query, reply: instancePage, priority } as const;
+    const request = { method: 'GET', path: '/instances', query, reply: instancePage, unchanged, priority } as const;
     const { instances, nextPageToken } = (await this.#http.send(request, signal)).value;
     return { items: instances, nextPageToken };
   }
