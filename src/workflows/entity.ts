@@ -15,6 +15,7 @@ import {
   type Observation,
   open,
   type Phase,
+  phaseDeadline,
   record,
 } from '../domain/instance/index.js';
 import type { JournalParcel } from '../domain/journaling.js';
@@ -91,6 +92,12 @@ export class Instance {
 
   get phase(): Phase {
     return this.current.phase;
+  }
+
+  /** Until the phase's deadline, in ms: none is left once it has passed. Absent where the phase has no deadline. */
+  get timeLeft(): number | undefined {
+    const deadline = phaseDeadline(this.current);
+    return deadline === undefined ? undefined : Math.max(0, toEpochMs(deadline) - Date.now());
   }
 
   /** What our machine was last seen as. */

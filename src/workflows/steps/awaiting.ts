@@ -17,7 +17,7 @@ const UNCHANGED_GAP_MS = 1_000;
 export async function awaitProvider(instance: Instance): Promise<void> {
   const { phase, intents } = instance;
   const deadline = phaseDeadline(instance.state) ?? now();
-  let gap = firstGap(instance, toEpochMs(deadline) - Date.now());
+  let gap = firstGap(instance, instance.timeLeft ?? 0);
   let trust: Trust = gap === UNCHANGED_GAP_MS ? 'listing' : 'watcher';
   const movedOn = () => instance.phase !== phase || instance.suspicion !== undefined;
   while (instance.phase === phase && instance.intents === intents) {
@@ -79,8 +79,8 @@ const LOOKS: Record<Trust, string> = {
 };
 
 function lookUntilTold(instance: Instance) {
-  const deadline = phaseDeadline(instance.state);
-  const bounds = deadline && { scheduleToCloseTimeout: Math.max(1_000, toEpochMs(deadline) - Date.now()) };
+  const { timeLeft } = instance;
+  const bounds = timeLeft === undefined ? undefined : { scheduleToCloseTimeout: Math.max(1_000, timeLeft) };
   return look(instance, { trust: 'nobody', isSuspected: true }, activities('resolve', 'is it really gone?', bounds));
 }
 

@@ -1,6 +1,6 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
-import { type CloudId, toEpochMs } from '../../domain/ids.js';
-import { machineOf, phaseDeadline } from '../../domain/instance/index.js';
+import type { CloudId } from '../../domain/ids.js';
+import { machineOf } from '../../domain/instance/index.js';
 import { type Instance, now } from '../entity.js';
 import { toFailureFact } from '../failure.js';
 import { activities } from '../policies.js';
@@ -18,8 +18,8 @@ export async function end(instance: Instance): Promise<void> {
     return instance.record({ type: 'RecordGone', cloudId, proof });
   }
   const owed = instance.state.debts.some((debt) => debt.cloudId === cloudId);
-  const left = toEpochMs(phaseDeadline(instance.state) ?? now()) - Date.now();
-  if (!owed && left <= 0) {
+  const left = instance.timeLeft ?? 0;
+  if (!owed && left === 0) {
     const message = `${cloudId} is not proved gone within the policy’s time; it is tried for ever.`;
     return instance.record({ type: 'RecordDebt', failure: { kind: 'WaitTimeout', message } });
   }

@@ -1,9 +1,8 @@
 import type { ProbeInput } from '../../activities/types.js';
 import { toMs } from '../../domain/duration.js';
 import { bothRules, type FirewallRules, NO_RULES, sameRules } from '../../domain/firewall.js';
-import { toEpochMs } from '../../domain/ids.js';
-import { firewallKind, machineOf, phaseDeadline } from '../../domain/instance/index.js';
-import { type Instance, now } from '../entity.js';
+import { firewallKind, machineOf } from '../../domain/instance/index.js';
+import type { Instance } from '../entity.js';
 import { toFailureFact } from '../failure.js';
 import { activities } from '../policies.js';
 import { machineRef } from './awaiting.js';
@@ -25,8 +24,7 @@ export async function applyFirewall(instance: Instance): Promise<void> {
   if (strategy === 'none' || hasAlready(instance, rules)) {
     return instance.record({ type: 'RecordFirewallApplied', rules, strategy });
   }
-  const left = toEpochMs(phaseDeadline(instance.state) ?? now()) - Date.now();
-  const bounds = { scheduleToCloseTimeout: Math.max(1_000, left) };
+  const bounds = { scheduleToCloseTimeout: Math.max(1_000, instance.timeLeft ?? 0) };
   const { applyFirewall: apply } = activities('command', `apply ${rules.ingressRules.length} ingress rules`, bounds);
   try {
     const applied = await instance.unlessEnding(() => apply({ ...machineRef(instance), rules }));
@@ -53,13 +51,12 @@ const PROBE_SLACK_MS = 30_000;
 export async function connect(instance: Instance): Promise<void> {
   const { state } = instance;
   const { expectGpus: gpus } = state.request.policy;
-  const withinMs = toEpochMs(phaseDeadline(state) ?? now()) - Date.now();
   const hostRules = hostRulesToApply(instance);
   const { appliedRules = state.firewallRules, doubtfulRules } = state;
   const rules = hostRules ?? appliedRules;
   const before = hostRules ? bothRules(doubtfulRules, appliedRules) : doubtfulRules;
   const firewall = mustVerify(instance) && { rules, ...(before && { before }) };
-  const target = probeTarget(instance, withinMs);
+  const target = probeTarget(instance, instance.timeLeft ?? 0);
   const { probeSsh } = activities('probe', `SSH to ${inWords(target)}`, boundedBy(target));
   const input = { ...target, ...(gpus && { gpus }), ...(firewall && { firewall }), ...(hostRules && { hostRules }) };
   try {
