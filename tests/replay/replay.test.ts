@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import { instanceWorkflowId } from '../../src/domain/ids.js';
+import { instanceWorkflowId, watchWorkflowId } from '../../src/domain/ids.js';
 import { recordHistories, SCENARIO_NAMES } from '../support/record-histories.js';
 import { installQuietRuntime } from '../support/slipway.js';
 
@@ -25,19 +25,20 @@ function read(release: string, scenario: string): StoredHistory {
   return JSON.parse(readFileSync(join(HERE, `${release}.${scenario}.json`), 'utf8'));
 }
 
-/** The workflow refuses to be anybody else's. */
-function refIdOf({ events }: StoredHistory): string {
+/** An instance's workflow refuses to be anybody else's. */
+function workflowIdOf({ events }: StoredHistory): string {
   const attributes = events[0]?.workflowExecutionStartedEventAttributes as
     | { input: { payloads: [{ data: string }] } }
     | undefined;
-  const [request] = attributes?.input.payloads ?? [];
-  return JSON.parse(Buffer.from(request?.data ?? '', 'base64').toString()).refId;
+  const [argument] = attributes?.input.payloads ?? [];
+  const { refId, cloudCredRefId } = JSON.parse(Buffer.from(argument?.data ?? '', 'base64').toString());
+  return refId === undefined ? watchWorkflowId(cloudCredRefId) : instanceWorkflowId(refId);
 }
 
 /** As JSON, the way the CLI and the UI give it: with protobufjs hoisted wrongly that is what breaks first. */
 async function replay(history: StoredHistory): Promise<void> {
   const workflowBundle = { codePath: inject('workflowBundle') };
-  await Worker.runReplayHistory({ workflowBundle }, history, instanceWorkflowId(refIdOf(history)));
+  await Worker.runReplayHistory({ workflowBundle }, history, workflowIdOf(history));
 }
 
 beforeAll(async () => {

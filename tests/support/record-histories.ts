@@ -4,10 +4,11 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { instanceWorkflowId } from '../../src/domain/ids.js';
 import { Injection } from './injection.js';
 import { begin, type Life, type OwnFault } from './lives.js';
+import { recordWatch } from './record-watch.js';
 import { offerAt, openSlipway, type TestSlipway } from './slipway.js';
 
 /*
- * Records a history of each scenario of the demo from a real run:
+ * Records a history of each scenario of the demo, and of an account's watch, from a real run:
  *
  *   SLIPWAY_RECORD=v0.2 npx vitest run tests/replay
  *
@@ -15,7 +16,8 @@ import { offerAt, openSlipway, type TestSlipway } from './slipway.js';
  * the old ones: what a released worker wrote must replay for as long as such an instance may live. A change that cannot replay them needs `patched()`, not a new recording.
  */
 
-type Scenario = (slipway: TestSlipway) => Promise<Life>;
+/** @returns the id of the workflow whose history is kept. */
+type Scenario = (slipway: TestSlipway) => Promise<string>;
 
 /** The refId whose create loses its worker. */
 const LOST = 'worker-lost';
@@ -26,10 +28,10 @@ const once = (kind: OwnFault['kind'], location?: string): OwnFault => ({
   ...(location && { match: { location } }),
 });
 
-async function end(slipway: TestSlipway, life: Life): Promise<Life> {
+async function end(slipway: TestSlipway, life: Life): Promise<string> {
   await slipway.client.terminate(life.refId, { reason: 'recorded' });
   await life.until('terminated');
-  return life;
+  return instanceWorkflowId(life.refId);
 }
 
 const SCENARIOS: Record<string, Scenario> = {
@@ -98,14 +100,15 @@ const SCENARIOS: Record<string, Scenario> = {
     const { cloudId = '' } = await life.until('ready');
     await slipway.cloud.control.vanish(cloudId);
     await life.until('terminated');
-    return life;
+    return instanceWorkflowId(life.refId);
   },
   /** Still open when it was recorded: it must replay, too. */
   open: async (slipway) => {
     const life = await begin(slipway);
     await life.until('ready');
-    return life;
+    return instanceWorkflowId(life.refId);
   },
+  watch: recordWatch,
 };
 
 export const SCENARIO_NAMES = Object.keys(SCENARIOS);
@@ -117,8 +120,8 @@ export async function recordHistories(folder: string, release: string): Promise<
   const slipway = await openSlipway({ interceptors: injection.interceptors, watchTiming: { settledIntervalMs: 300 } });
   try {
     const record = async ([name, scenario]: [string, Scenario]) => {
-      const { refId } = await scenario(slipway);
-      const history = await slipway.temporal.workflow.getHandle(instanceWorkflowId(refId)).fetchHistory();
+      const workflowId = await scenario(slipway);
+      const history = await slipway.temporal.workflow.getHandle(workflowId).fetchHistory();
       const compact = JSON.stringify(JSON.parse(historyToJSON(history)));
       await writeFile(join(folder, `${release}.${name}.json`), `${compact}\n`);
     };
