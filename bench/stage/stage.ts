@@ -1,5 +1,4 @@
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
@@ -12,13 +11,17 @@ import { findTemporalCli } from '../../src/temporal/cli-binary.js';
 import { connectClient } from '../../src/temporal/connection.js';
 import { type DevServer, startDevServer } from '../../src/temporal/dev-server.js';
 import { Compose } from '../../tests/topology/compose.js';
+import { readDockerfile } from '../../tests/topology/dockerfile.js';
 import { type Child, startChild } from './child.js';
+import { databaseRoot } from './folder.js';
 
-const COMPOSE_FILE = fileURLToPath(new URL('../../docker-compose.yml', import.meta.url));
-/** As a worker of docker-compose.yml has it: its limit decides how much garbage V8 lets lie. */
-const { NODE_OPTIONS = '' } = new Compose(COMPOSE_FILE).service('worker-1', {
-  POSTGRES_PASSWORD: 'unused',
-}).environment;
+const shipped = (file: string) => fileURLToPath(new URL(`../../${file}`, import.meta.url));
+const { environment } = new Compose(shipped('docker-compose.yml')).service('worker-1', { POSTGRES_PASSWORD: 'unused' });
+/** As a worker in our image has it under docker-compose.yml: how much of what was freed V8 and glibc let lie. */
+const MEMORY = {
+  NODE_OPTIONS: environment.NODE_OPTIONS ?? '',
+  MALLOC_TRIM_THRESHOLD_: readDockerfile(shipped('Dockerfile')).environment.MALLOC_TRIM_THRESHOLD_ ?? '',
+};
 
 /** A simulated cloud in another process. */
 export interface BenchCloud {
@@ -67,12 +70,14 @@ export class Stage {
   private constructor(
     readonly server: DevServer,
     readonly temporal: Client,
+    /** With what it stores things in, and where. */
     readonly serverVersion: string,
     private readonly folder: string,
   ) {}
 
   static async open(report: (line: string) => void): Promise<Stage> {
-    const folder = await mkdtemp(join(tmpdir(), 'slipway-bench-'));
+    const root = await databaseRoot();
+    const folder = await mkdtemp(join(root, 'slipway-bench-'));
     const cliPath = await findTemporalCli({ report });
     const server = await startDevServer({
       cliPath,
@@ -81,7 +86,7 @@ export class Stage {
     });
     const temporal = await connectClient({ connectionOptions: { address: server.address }, namespace: 'default' });
     const { serverVersion } = await temporal.connection.workflowService.getSystemInfo({});
-    const stage = new Stage(server, temporal, serverVersion, folder);
+    const stage = new Stage(server, temporal, `${serverVersion} on SQLite in ${root}`, folder);
     stage.#undo.push(
       () => rm(folder, { recursive: true, force: true }),
       () => server.stop(),
@@ -107,7 +112,7 @@ export class Stage {
     await writeFile(at('keys.json'), JSON.stringify({ default: 'key' }));
     const metricsAt = `127.0.0.1:${await getPort()}`;
     const env = {
-      NODE_OPTIONS,
+      ...MEMORY,
       TEMPORAL_ADDRESS: this.server.address,
       SLIPWAY_CREDENTIALS: at('credentials.json'),
       SLIPWAY_SSH_KEYS: at('keys.json'),
@@ -132,7 +137,7 @@ export class Stage {
   async startBare(): Promise<Bare> {
     const name = this.#name('bare');
     const bundle = await this.writeBundle('bare');
-    const env = { NODE_OPTIONS, TEMPORAL_ADDRESS: this.server.address, BENCH_TASK_QUEUE: name, BENCH_BUNDLE: bundle };
+    const env = { ...MEMORY, TEMPORAL_ADDRESS: this.server.address, BENCH_TASK_QUEUE: name, BENCH_BUNDLE: bundle };
     const child = await this.#start('bare-worker', env);
     return { taskQueue: name, pid: child.pid, mustLive: () => child.mustLive() };
   }

@@ -202,6 +202,12 @@ export const OTHER_VARIABLES: readonly Variable[] = [
     name: 'NODE_OPTIONS',
     readBy: 'Node',
     byDefault: 'none; docker-compose.yml sets `--max-old-space-size`',
-    what: 'A worker has two heaps, its own and that of its workflows’ thread, each with this limit: three eighths of the container’s memory. It also decides how much garbage lies about: 768 keeps a worker with 10,000 instances below 700 MiB.',
+    what: 'A worker has two heaps, its own and that of its workflows’ thread, each with this limit: three eighths of the container’s memory. It also decides how much garbage lies about.',
+  },
+  {
+    name: 'MALLOC_TRIM_THRESHOLD_',
+    readBy: 'glibc',
+    byDefault: 'grows up to 64 MiB; our image sets 131072',
+    what: 'How many freed bytes may lie at the end of an arena before they go back to the system. Left to itself glibc raises it, and a worker keeps some 100 MiB that it does not use: set it where you run one outside our image.',
   },
 ];
