@@ -56,6 +56,29 @@ describe.concurrent('a watcher that is not there', () => {
     });
   });
 
+  it('may have told what it saw too early: then the instance looks at once, not half a minute later', async () => {
+    const simcloud = { timing: { bootMs: 0 } };
+    await withSlipway({ simcloud, maxCachedWorkflows: 0 }, async (slipway) => {
+      const tag = { cloudCredRefId: credentialOf(slipway) };
+      await slipway.cloud.control.addFault({ operation: 'list', kind: 'error-503', times: 'always', match: { tag } });
+      const life = await begin(slipway);
+      await life.seen('InstanceCreated');
+      const isWaiting = async () =>
+        (await historyOf(slipway.temporal, life.refId)).some(({ type }) => /TimerStarted/i.test(type));
+      await vi.waitFor(async () => expect(await isWaiting()).toBe(true), { timeout: 20_000 });
+      // A long listing that began before the create was answered.
+      const { cloudId } = await slipway.client.describe(life.refId);
+      const { at: createdAt } = await life.event('InstanceCreated');
+      const seen = { cloudId, status: 'running', at: new Date(Date.parse(createdAt) - 1).toISOString() };
+      await slipway.temporal.workflow.getHandle(`instance/${life.refId}`).signal('observed', seen);
+      await life.until('ready', 20_000);
+      // Nothing was cached: each task has replayed the wait that was cut short.
+      expect(brokenTasks(await historyOf(slipway.temporal, life.refId))).toEqual([]);
+      await slipway.cloud.control.removeFaults();
+      await endAndProve(slipway, life);
+    });
+  });
+
   it('is there again soon, when somebody terminates its workflow: a machine that vanishes is noticed', async () => {
     // Alert, it hears within seconds that nobody hosts it any more; settled, with its next heartbeat or wake-up.
     await withSlipway({ watchTiming: { alertMs: 60_000 } }, async (slipway) => {

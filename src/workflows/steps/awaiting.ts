@@ -10,7 +10,7 @@ import { activities } from '../policies.js';
 const LOOK_GAP_MS = { first: 30_000, ceiling: 300_000 };
 /** A short wait is looked into as well: its first look comes after this part of it. */
 const FIRST_LOOK_SHARE = 1 / 4;
-/** The watcher tells changes: a machine that was last seen as the phase wants it may have none to tell. In ms. */
+/** After `isSeenTooEarly`. In ms. */
 const UNCHANGED_GAP_MS = 1_000;
 
 /** Waits until the provider shows what the phase waits for: through the watcher, by looking, or until the deadline. */
@@ -19,13 +19,22 @@ export async function awaitProvider(instance: Instance): Promise<void> {
   const deadline = phaseDeadline(instance.state) ?? now();
   let gap = firstGap(instance, instance.timeLeft ?? 0);
   let trust: Trust = gap === UNCHANGED_GAP_MS ? 'listing' : 'watcher';
-  const movedOn = () => instance.phase !== phase || instance.suspicion !== undefined;
+  let mayHurry = gap > UNCHANGED_GAP_MS;
+  const mustHurry = () => mayHurry && isSeenTooEarly(instance) && patched('seen-too-early');
+  const movedOn = () => instance.phase !== phase || instance.suspicion !== undefined || mustHurry();
   while (instance.phase === phase && instance.intents === intents) {
     if (instance.suspicion && !(await makeSure(instance)) && now() >= deadline && instance.phase === phase) {
       return instance.record({ type: 'RecordWaitTimeout' });
     }
     const nextLook = toIsoTime(Math.min(toEpochMs(deadline), Date.now() + gap));
-    if (await instance.until(movedOn, nextLook, `for ${WAITS_FOR[phase]}`)) continue;
+    if (await instance.until(movedOn, nextLook, `for ${WAITS_FOR[phase]}`)) {
+      if (mustHurry()) {
+        mayHurry = false;
+        gap = UNCHANGED_GAP_MS;
+        trust = 'listing';
+      }
+      continue;
+    }
     const late = now() >= deadline;
     // A deadline is never declared on the word of a watcher that may be dead: the last look is our own.
     await look(instance, { trust: late ? 'nobody' : trust });
@@ -35,9 +44,16 @@ export async function awaitProvider(instance: Instance): Promise<void> {
   }
 }
 
-function firstGap({ phase, lastStatus }: Instance, left: number): number {
-  const wanted = phase === 'stopping' ? 'stopped' : 'running';
-  if (lastStatus === wanted) return UNCHANGED_GAP_MS;
+/**
+ * Our machine was last seen as what the phase waits for, and yet it waits: what was seen is of before the phase began,
+ * such as a long listing that was under way by then. A watcher tells changes, and may have none to tell any more.
+ */
+function isSeenTooEarly({ phase, lastStatus }: Instance): boolean {
+  return lastStatus === (phase === 'stopping' ? 'stopped' : 'running');
+}
+
+function firstGap(instance: Instance, left: number): number {
+  if (isSeenTooEarly(instance)) return UNCHANGED_GAP_MS;
   return Math.min(LOOK_GAP_MS.first, Math.max(UNCHANGED_GAP_MS, left * FIRST_LOOK_SHARE));
 }
 
