@@ -9,9 +9,10 @@ export class UnchangedPages {
   #now = new Map<string, unknown>();
 
   /** Before the first page of each listing: what the listing before it did not show is forgotten. */
-  begin(): void {
+  begin(): this {
     this.#before = this.#now;
     this.#now = new Map();
+    return this;
   }
 
   /** @returns what the same text gave in this listing or the last, or else what `read` makes of it. */

@@ -29,19 +29,19 @@ export async function startInstance(workflows: WorkflowClient, taskQueue: string
   }
 }
 
+export function keyword(name: SearchAttributeName, value: string): SearchAttributePair {
+  return { key: defineSearchAttributeKey(name, 'KEYWORD'), value };
+}
+
 /** What the workflow would write first: sent along with the start it costs no event and no action. */
 function firstAttributes({ offers: [offer] }: InstanceRequestInput): SearchAttributePair[] {
-  const pair = (name: SearchAttributeName, value: string) => ({
-    key: defineSearchAttributeKey(name, 'KEYWORD'),
-    value,
-  });
   return [
-    pair(SEARCH_ATTRIBUTES.phase, 'creating'),
+    keyword(SEARCH_ATTRIBUTES.phase, 'creating'),
     ...(offer
       ? [
-          pair(SEARCH_ATTRIBUTES.credential, offer.cloudCredRefId),
-          pair(SEARCH_ATTRIBUTES.location, offer.location),
-          pair(SEARCH_ATTRIBUTES.instanceType, offer.instanceType),
+          keyword(SEARCH_ATTRIBUTES.credential, offer.cloudCredRefId),
+          keyword(SEARCH_ATTRIBUTES.location, offer.location),
+          keyword(SEARCH_ATTRIBUTES.instanceType, offer.instanceType),
         ]
       : []),
   ];

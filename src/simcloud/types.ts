@@ -1,3 +1,4 @@
+import type { SshKeyType } from '../ssh-key-pair.js';
 import type { BehaviourKind } from './fault-kinds.js';
 
 /** An amount with its unit; units stay as the vendor means them (GB is not GiB). */
@@ -64,8 +65,7 @@ export interface NewFirewallRules {
   egressRules?: NewFirewallRule[];
 }
 
-export const HOST_KEY_TYPES = ['ed25519', 'ecdsa', 'rsa'] as const;
-export type HostKeyType = (typeof HOST_KEY_TYPES)[number];
+export type HostKeyType = SshKeyType;
 
 /** What a dialect asks for, once it has parsed its own wire format. */
 export interface CreateSpec {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { defineSearchAttributeKey } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { EXIT } from '../../src/cli/exit-codes.js';
 import type { CleanupDebt } from '../../src/client/index.js';
-import { SEARCH_ATTRIBUTES, type SearchAttributeName } from '../../src/domain/search-attributes.js';
+import { keyword } from '../../src/client/start.js';
+import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.js';
 import { credentialOf, openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
 import { runCli } from './run-cli.js';
 
@@ -90,16 +90,12 @@ describe('an operator at three in the morning', () => {
     const { cloudId } = await slipway.client.waitFor(refId, 'ready');
     await slipway.client.terminate(refId);
     const silent = `silent-${refId}`;
-    const pair = (name: SearchAttributeName, value: string) => ({
-      key: defineSearchAttributeKey(name, 'KEYWORD'),
-      value,
-    });
     const handle = await slipway.temporal.workflow.start('instance', {
       workflowId: `instance/${silent}`,
       taskQueue: 'where-nobody-listens',
       typedSearchAttributes: [
-        pair(SEARCH_ATTRIBUTES.credential, credentialOf(slipway)),
-        pair(SEARCH_ATTRIBUTES.cleanupDebt, 'open'),
+        keyword(SEARCH_ATTRIBUTES.credential, credentialOf(slipway)),
+        keyword(SEARCH_ATTRIBUTES.cleanupDebt, 'open'),
       ],
     });
     try {

@@ -1,7 +1,7 @@
 import { expect, vi } from 'vitest';
 import type { InstanceEvent, InstanceRequestInput, InstanceView, Phase } from '../../src/domain/instance/index.js';
 import type { LedgerLine, NewFault } from '../../src/simcloud/index.js';
-import { requestFor, type TestSlipway, workerKey } from './slipway.js';
+import { requestFor, type TestSlipway, watcherOf, workerKey } from './slipway.js';
 
 /** A fault without its match: it strikes this instance only, so that tests may share a cloud and run side by side. */
 export type OwnFault = NewFault & { match?: NewFault['match'] };
@@ -87,6 +87,15 @@ export async function proveGone(life: Life): Promise<InstanceView> {
   expect(over.terminated).toBeDefined();
   expect(await life.live()).toEqual([]);
   return over;
+}
+
+/** Resolves once the watch of an empty account waits for its next sweep. */
+export async function untilAsleep(slipway: TestSlipway): Promise<void> {
+  await vi.waitFor(async () => {
+    const { events } = await watcherOf(slipway).fetchHistory();
+    const isAsleep = events?.some(({ timerStartedEventAttributes }) => timerStartedEventAttributes);
+    expect(isAsleep, 'it waits for the next sweep').toBe(true);
+  }, 20_000);
 }
 
 /** What simcloud's own API makes of a request that Slipway never sent. */

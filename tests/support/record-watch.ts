@@ -1,6 +1,6 @@
 import { expect, vi } from 'vitest';
 import { offerId } from '../../src/domain/placement/offer.js';
-import { begin, createByHand, endAndProve } from './lives.js';
+import { begin, createByHand, endAndProve, untilAsleep } from './lives.js';
 import { credentialOf, offerAt, openSlipway, requestFor, type TestSlipway, watcherOf } from './slipway.js';
 
 const AT = 'eu-north-1';
@@ -24,7 +24,7 @@ export async function recordWatch(): Promise<string> {
   };
   const slipway = await openSlipway({ watchTiming });
   try {
-    await slept(slipway);
+    await untilAsleep(slipway);
     await waitedForStock(slipway);
     await owedAStray(slipway);
     const told = new Set((await eventsOf(slipway)).map(nameOf));
@@ -33,11 +33,6 @@ export async function recordWatch(): Promise<string> {
   } finally {
     await slipway.close();
   }
-}
-
-async function slept(slipway: TestSlipway): Promise<void> {
-  const isAsleep = async () => (await eventsOf(slipway)).some((event) => event.timerStartedEventAttributes);
-  await vi.waitFor(async () => expect(await isAsleep()).toBe(true), SOON);
 }
 
 /** One is refused, others wait on its word; one of them asks again, and is the first to get a machine. */

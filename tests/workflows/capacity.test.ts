@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { watchWorkflowId } from '../../src/domain/ids.js';
-import { offerAt, openSlipway, requestFor, type TestSlipway } from '../support/slipway.js';
+import { untilAsleep } from '../support/lives.js';
+import { offerAt, openSlipway, requestFor, type TestSlipway, watcherOf } from '../support/slipway.js';
 
 /** Others of the same account must not be held up by what is sold out here: each test has a type of its own. */
 const AT = 'eu-north-1';
@@ -104,17 +104,11 @@ describe('an account with nothing in it', () => {
   it('is woken by a refusal, and wakes who waits there when the catalog has the offer again', async () => {
     const watchTiming = { alertMs: 200, settledIntervalMs: 200, idleAfterMs: 400, stockIntervalMs: 200 };
     const slipway = await openSlipway({ watchTiming });
-    const { client, cloud, temporal } = slipway;
-    const [credential] = slipway.config.credentials;
-    const watcher = temporal.workflow.getHandle(watchWorkflowId(credential?.cloudCredRefId ?? ''));
+    const { client, cloud } = slipway;
     const instanceType = 'gpu_1x_h100_pcie';
     const looks = async () => (await cloud.control.calls()).byOperation.types ?? 0;
     try {
-      await vi.waitFor(async () => {
-        const { events } = await watcher.fetchHistory();
-        const isAsleep = events?.some(({ timerStartedEventAttributes }) => timerStartedEventAttributes);
-        expect(isAsleep, 'it waits for the next sweep').toBe(true);
-      }, 20_000);
+      await untilAsleep(slipway);
       expect(await looks()).toBe(0);
       await cloud.control.setStock({ location: AT, instanceType, count: 0 });
       const request = requestFor(slipway, { offers: [offerAt(slipway, AT, instanceType)] });
@@ -160,8 +154,7 @@ describe('a machine that arrives an hour after its create was given up', () => {
       await cloud.control.advance(hour);
       expect(await cloud.control.report()).toMatchObject({ created: 1, running: 1 });
       // The sweep comes by itself within minutes, then hours; here an operator's wake-up stands in for the wait.
-      const [credential] = slipway.config.credentials;
-      await slipway.temporal.workflow.getHandle(`watch/${credential?.cloudCredRefId}`).signal('wake');
+      await watcherOf(slipway).signal('wake');
       await vi.waitFor(async () => expect(await cloud.control.report()).toMatchObject({ running: 0 }), 30_000);
     } finally {
       await slipway.close();

@@ -115,8 +115,7 @@ export class LambdaClient {
 
   /** The whole account: there are no pages and no filters. */
   async listInstances(priority: Priority, signal: AbortSignal): Promise<LambdaInstance[]> {
-    this.#unchanged.begin();
-    const unchanged = this.#unchanged;
+    const unchanged = this.#unchanged.begin();
     const request = { method: 'GET', path: '/instances', reply: instancesReply, unchanged, priority } as const;
     return (await this.#http.send(request, signal)).value.data;
   }

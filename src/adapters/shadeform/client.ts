@@ -113,8 +113,7 @@ export class ShadeformClient {
 
   /** The whole account but what is deleted: there are no pages and no filters. */
   async listInstances(priority: Priority, signal: AbortSignal): Promise<ShadeInstance[]> {
-    this.#unchanged.begin();
-    const unchanged = this.#unchanged;
+    const unchanged = this.#unchanged.begin();
     const request = { method: 'GET', path: '/instances', reply: instancesReply, unchanged, priority } as const;
     return (await this.#http.send(request, signal)).value.instances;
   }

@@ -92,8 +92,7 @@ export class SimProvider implements Provider {
   async listInstances(signal: AbortSignal): Promise<CloudInstance[]> {
     return this.#perform('listInstances', this.cloudCredRefId, async () => {
       const tag = `${IDENTITY_TAGS.cloudCredRefId}=${this.cloudCredRefId}`;
-      this.#unchanged.begin();
-      const all = await this.#listByTag(tag, 'read', signal, this.#unchanged);
+      const all = await this.#listByTag(tag, 'read', signal, this.#unchanged.begin());
       return all.filter(({ refId }) => refId !== undefined);
     });
   }
